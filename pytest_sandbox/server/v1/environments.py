@@ -1,5 +1,7 @@
 """Environments: what apps, secrets, volumes and proxies belong to."""
 
+import asyncio
+
 from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import apps_pb2 as pb
@@ -21,6 +23,9 @@ class EnvironmentServicer:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        # Held while an environment is made, renamed or deleted: the latter take a while, and a
+        # name must not become another's meanwhile.
+        self._changes = asyncio.Lock()
 
     async def EnvironmentGetOrCreate(
         self, request: pb.EnvironmentGetOrCreateRequest, call: ServedCall
@@ -28,12 +33,10 @@ class EnvironmentServicer:
         """An environment by name; no name means the default one."""
         name = request.deployment_name or DEFAULT_ENVIRONMENT
         creation = request.object_creation_type
-        if not self._state.apps.has_environment(name):
+        if not self._state.apps.has_environment(name) or creation == CREATE_FAIL_IF_EXISTS:
             if creation == LOOKUP:
                 raise not_found("Environment", name, NO_ENVIRONMENT)
-            check_name(name, "environment")
-        elif creation == CREATE_FAIL_IF_EXISTS:
-            raise already_exists(f"Environment {name!r} already exists")
+            await self._make(name, new=creation == CREATE_FAIL_IF_EXISTS)
         return pb.EnvironmentGetOrCreateResponse(
             environment_id=self._state.apps.environment_id(name),
             metadata=pb.EnvironmentMetadata(
@@ -52,10 +55,7 @@ class EnvironmentServicer:
                 "restricted and default_role of an environment are not implemented by "
                 "pytest-sandbox: it has no members; create it without them"
             )
-        check_name(request.name, "environment")
-        if self._state.apps.has_environment(request.name):
-            raise already_exists(f"Environment {request.name!r} already exists")
-        self._state.apps.environment_id(request.name)
+        await self._make(request.name, new=True)
         return Empty()
 
     async def EnvironmentList(self, request: Empty, call: ServedCall) -> pb.EnvironmentListResponse:
@@ -76,23 +76,42 @@ class EnvironmentServicer:
                 f"image_builder_version={request.image_builder_version!r} of an environment is not "
                 f"implemented by pytest-sandbox: all of them have {IMAGE_BUILDER_VERSION!r}"
             )
-        environment = self._environment(request.current_name)
-        if request.HasField("name") and request.name.value != environment.name:
-            await self._rename(environment, request.name.value)
-        if request.HasField("web_suffix"):
-            environment.web_suffix = request.web_suffix.value
-        return _item(environment)
+        async with self._changes:
+            environment = self._environment(request.current_name)
+            if request.HasField("name") and request.name.value != environment.name:
+                await self._rename(environment, request.name.value)
+            if request.HasField("web_suffix"):
+                environment.web_suffix = request.web_suffix.value
+            return _item(environment)
 
     @once
     async def EnvironmentDelete(
         self, request: pb.EnvironmentDeleteRequest, call: ServedCall
     ) -> Empty:
         """Delete an environment, and all that belongs to it; its sandboxes end."""
+        async with self._changes:
+            environment = self._environment(request.name)
+            if environment.name == DEFAULT_ENVIRONMENT:
+                raise precondition(f"the default environment {DEFAULT_ENVIRONMENT!r} stays")
+            await self._delete(environment)
+        return Empty()
+
+    def _environment(self, name: str) -> EnvironmentRecord:
+        name = self._state.apps.environment(name)
+        return next(each for each in self._state.apps.environments() if each.name == name)
+
+    async def _make(self, name: str, *, new: bool) -> None:
+        """Make an environment, unless it is there; if it must be `new`, that is refused."""
+        check_name(name, "environment")
+        async with self._changes:
+            if new and self._state.apps.has_environment(name):
+                raise already_exists(f"Environment {name!r} already exists")
+            self._state.apps.environment_id(name)
+
+    async def _delete(self, environment: EnvironmentRecord) -> None:
         from .volumes import forget_volume  # late: few programs delete one, and many look one up
 
-        state, environment = self._state, self._environment(request.name)
-        if environment.name == DEFAULT_ENVIRONMENT:
-            raise precondition(f"the default environment {DEFAULT_ENVIRONMENT!r} stays")
+        state = self._state
         for app in state.apps.of_environment(environment.name):
             await stop_app(state, app)
         for secret in state.secrets.of_environment(environment.name):
@@ -103,11 +122,6 @@ class EnvironmentServicer:
             await forget_volume(state, await state.named_volumes.use(volume.id))
         state.proxies.remove_environment(environment.name)
         state.apps.remove_environment(environment.name)
-        return Empty()
-
-    def _environment(self, name: str) -> EnvironmentRecord:
-        name = self._state.apps.environment(name)
-        return next(each for each in self._state.apps.environments() if each.name == name)
 
     async def _rename(self, environment: EnvironmentRecord, name: str) -> None:
         state, former = self._state, environment.name

@@ -135,6 +135,28 @@ async def test_what_belongs_to_an_environment_is_renamed_with_it(server: Harness
 
 
 @pytest.mark.asyncio
+async def test_a_name_is_taken_once_a_rename_to_it_has_begun(server: Harness) -> None:
+    control = server.control
+    app_id = await filled(server, "dev")
+    create = pb.EnvironmentCreateRequest(name="stage")
+    update = pb.EnvironmentUpdateRequest(current_name="dev", name=StringValue(value="stage"))
+    async with server.app.state.named_volumes.lock:  # which a rename waits for
+        rename = asyncio.create_task(control.EnvironmentUpdate(update))
+        creation = asyncio.create_task(control.EnvironmentCreate(create))
+        again = asyncio.create_task(control.EnvironmentUpdate(update))
+        await control.EnvironmentList(Empty())  # by then, the calls before have begun
+
+    assert (await rename).name == "stage"
+    with refused(Status.ALREADY_EXISTS, "'stage'"):
+        await creation
+    with refused(Status.NOT_FOUND, "Environment 'dev'"):
+        await again
+    names = [each.name for each in (await control.EnvironmentList(Empty())).items]
+    assert names == ["main", "stage"]
+    assert server.app.state.apps.get(app_id).environment == "stage"
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("status", "words", "fields"),
     [
