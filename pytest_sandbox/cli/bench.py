@@ -8,6 +8,8 @@ import json
 import sys
 from collections.abc import Sequence
 
+from .benchmarks import FIGURES, figure
+
 SUMMARY = "measure the speed of sandboxes on this machine"
 #: The exit status for what makes no sense.
 _USAGE = 2
@@ -18,7 +20,11 @@ _NOT_COMPARED = ("containers", "alternatives", "steps")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument(
-        "-n", type=int, default=100, metavar="N", help="samples of each figure (default: 100)"
+        "-n",
+        type=int,
+        default=100,
+        metavar="N",
+        help="samples of each figure, with --compare at least 8 (default: 100)",
     )
     parser.add_argument(
         "--live",
@@ -28,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sandboxes in the figure crowd (default: 500)",
     )
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="measure only this figure; repeat for more"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help=f"measure only this figure; repeat for more; NAME is one of {', '.join(FIGURES)}",
     )
     parser.add_argument(
         "--compare",
@@ -46,8 +55,6 @@ def run(args: argparse.Namespace) -> int:
         0 if nothing was left behind, 1 if something was or a version cannot be measured, 2 for an
         invalid name, number or directory.
     """
-    from .benchmarks import FIGURES
-
     unknown = [name for name in args.only or () if name not in FIGURES]
     if unknown:
         return _refuse(f"no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
@@ -60,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace, names: Sequence[str]) -> int:
-    from .benchmarks import Bench, figure, render
+    from .benchmarks.report import render
+    from .benchmarks.session import Bench
 
     with Bench(samples=args.n, live=args.live) as bench:
         for name in names:
@@ -73,6 +81,7 @@ def _measure(args: argparse.Namespace, names: Sequence[str]) -> int:
 
 def _compare(args: argparse.Namespace, names: Sequence[str]) -> int:
     from .benchmarks.comparison import (
+        ROUNDS,
         NoEnvironment,
         VersionFailed,
         compare,
@@ -80,6 +89,8 @@ def _compare(args: argparse.Namespace, names: Sequence[str]) -> int:
         render_comparison,
     )
 
+    if args.n < ROUNDS:
+        return _refuse(f"-n {args.n} with --compare must be at least {ROUNDS}: one for each round")
     settings = {"samples": args.n, "live": args.live}
     try:
         other = find_environment(args.compare)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sandbox.cli import main
-from pytest_sandbox.cli.benchmarks import comparison
+from pytest_sandbox.cli.benchmarks import FIGURES, comparison
 from pytest_sandbox.cli.benchmarks.comparison import (
+    ROUNDS,
     Environment,
     NoEnvironment,
     VersionFailed,
@@ -162,6 +163,26 @@ def test_what_is_no_version_is_explained(
         find_environment(str(tmp_path / name))
 
 
+def test_help_has_the_names_and_the_least_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+
+    out = capsys.readouterr().out
+    assert f"one of {', '.join(FIGURES)}\n" in out
+    assert f"with --compare at least {ROUNDS} " in out
+
+
+def test_too_few_samples_to_compare_are_refused_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["bench", "-n", str(ROUNDS - 1), "--compare", "no/such/folder"]) == 2
+
+    assert f"-n 7 with --compare must be at least {ROUNDS}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
@@ -177,8 +198,9 @@ def test_a_python_that_lacks_the_package_is_named(
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
 
-    with pytest.raises(VersionFailed, match=rf"{python} ended: .*{problem}"):
-        comparison.MeasuredVersion("other", find_environment(str(tmp_path)), {}).__enter__()
+    for name, side in (("this", "this version"), ("other", "the other version")):
+        with pytest.raises(VersionFailed, match=rf"^{side}: {python} ended: .*{problem}"):
+            comparison.MeasuredVersion(name, find_environment(str(tmp_path)), {}).__enter__()
 
 
 def test_versions_take_turns_and_what_one_lacks_is_left_out_by_name(
@@ -214,7 +236,7 @@ def test_a_version_is_compared_with_itself(
     module = importlib.import_module("pytest_sandbox.cli.benchmarks.comparison.compare")
     monkeypatch.setattr(module, "ROUNDS", 1)
     code = main(
-        ["bench", "-n", "2", "--only", "exec", "--json", "--compare", sys.prefix],
+        ["bench", "-n", "8", "--only", "exec", "--json", "--compare", sys.prefix],
     )
     result = json.loads(capsys.readouterr().out)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sandbox.cli.benchmarks import Bench, fakes, gpus
+from pytest_sandbox.cli.benchmarks import fakes, gpus
+from pytest_sandbox.cli.benchmarks.session import Bench
 from pytest_sandbox.client import Client
 
 

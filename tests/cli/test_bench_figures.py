@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.cli.benchmarks import Bench, alternatives, crowds, figure
+from pytest_sandbox.cli.benchmarks import alternatives, crowds, figure
 from pytest_sandbox.cli.benchmarks.processor_time import tree_cpu_seconds
+from pytest_sandbox.cli.benchmarks.session import Bench
 from pytest_sandbox.client import Client
 
 DOCKER = """

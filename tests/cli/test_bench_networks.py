@@ -2,7 +2,8 @@
 
 import pytest
 
-from pytest_sandbox.cli.benchmarks import Bench, networks
+from pytest_sandbox.cli.benchmarks import networks
+from pytest_sandbox.cli.benchmarks.session import Bench
 from pytest_sandbox.client import Client
 
 

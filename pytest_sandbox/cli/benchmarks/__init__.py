@@ -1,16 +1,20 @@
 """The figures of `pytest-sandbox bench`, and their report. Its options are in `cli/bench.py`.
 
 Each figure times its baseline in turn with its own samples. Its module is imported when it is
-measured: another version of the package may lack what it needs.
+measured: another version of the package may lack what it needs, and `--help` needs the names only.
 """
 
+from __future__ import annotations
+
 import importlib
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from .report import render as render
-from .session import Bench as Bench
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-__all__ = ["FIGURES", "Bench", "figure", "render"]
+    from .session import Bench
+
+__all__ = ["FIGURES", "figure"]
 
 #: Module and function of each figure.
 _PLACES = {

@@ -7,6 +7,7 @@ and downs of the machine are in both, and the ratio (`ratio`) is steadier than t
 is done in rounds, each with new processes, since two processes of one version differ too.
 """
 
+from .compare import ROUNDS as ROUNDS
 from .compare import compare as compare
 from .environment import Environment as Environment
 from .environment import NoEnvironment as NoEnvironment
@@ -17,6 +18,7 @@ from .measured_version import VersionFailed as VersionFailed
 from .report import render_comparison as render_comparison
 
 __all__ = [
+    "ROUNDS",
     "Environment",
     "MeasuredVersion",
     "NoEnvironment",

@@ -30,7 +30,8 @@ def compare(
     Args:
         other: where the other version is.
         figures: their names.
-        settings: the arguments of `Bench`; each of `ROUNDS` rounds has its part of the samples.
+        settings: the arguments of `Bench`; each of `ROUNDS` rounds has its part of the samples,
+            of which there must be as many.
         progress: called with the name of each figure before it is measured.
 
     Returns:
@@ -41,7 +42,7 @@ def compare(
     """
     result: dict[str, Any] = {"rows": [], "not_compared": [], "left_behind": []}
     measured: dict[str, list[_Pair]] = {name: [] for name in figures}
-    each = {**settings, "samples": max(1, settings["samples"] // ROUNDS)}
+    each = {**settings, "samples": settings["samples"] // ROUNDS}
     for number in range(1, ROUNDS + 1):
         with contextlib.ExitStack() as stack:
             versions = [

@@ -31,7 +31,7 @@ class MeasuredVersion:
     """Measures one version in a process of its own.
 
     Args:
-        name: for people.
+        name: "this" or "other".
         environment: where the version is.
         settings: the arguments of `Bench`.
     """
@@ -64,7 +64,7 @@ class MeasuredVersion:
             )
         except OSError as error:
             self._folder.cleanup()
-            raise VersionFailed(f"{self._environment.python} does not run: {error}") from error
+            raise self._failed(f"does not run: {error}") from error
         try:
             self.about = self._answer()
         except BaseException:
@@ -104,9 +104,14 @@ class MeasuredVersion:
         line = self._process.stdout.readline()
         if not line:
             self._process.wait(_CLOSE_TIMEOUT)
-            raise VersionFailed(f"{self._environment.python} ended: {self._last_words()}")
+            raise self._failed(f"ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _failed(self, how: str) -> VersionFailed:
+        # Both can have the same Python, and even the same files.
+        side = "this version" if self.name == "this" else "the other version"
+        return VersionFailed(f"{side}: {self._environment.python} {how}")
 
     def _last_words(self) -> str:
         self._errors.seek(0)
