@@ -229,8 +229,8 @@ class Following:
 
     @property
     def known_exit(self) -> TaskExecWaitResponse | None:
-        """How the command ended, if that has come."""
-        return self._exit
+        """How the command ended, if that has come ahead; never while calls are recorded."""
+        return self._exit if self._ahead and self._alive else None
 
     def close(self) -> None:
         """Have nothing more come."""

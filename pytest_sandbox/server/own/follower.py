@@ -29,6 +29,9 @@ _HELD = 16 * 1024
 _EVERYTHING = 2**63
 #: Seconds after which a caller who wants it all at once is told that the command runs.
 _STARTED_AFTER = 1.0
+#: Seconds after the end of a command in which its input, if it left some, is found to be refused.
+#: Something that it started may still hold the pipe.
+_REFUSED_WITHIN = 0.1
 
 #: Begins a call that is stood for, given its name.
 Begin = Callable[[str], StoodFor]
@@ -252,6 +255,8 @@ class Follower:
         try:
             async for response in self._responses():
                 yield response
+            if self._writing is not None:
+                await asyncio.wait({self._writing}, timeout=_REFUSED_WITHIN)
         finally:
             for undo in unwatch:
                 undo()

@@ -18,8 +18,14 @@ from ..v1.router import start_command
 from .follower import Follower
 from .stood_for import StoodFor
 
-#: What `ExecFollow` stands for.
-_STOOD_FOR = ("TaskExecStart", "TaskExecStdinWrite", "TaskExecStdioRead", "TaskExecWait")
+#: What `ExecFollow` stands for. A poll is answered by an exit code that was sent ahead.
+_STOOD_FOR = (
+    "TaskExecStart",
+    "TaskExecStdinWrite",
+    "TaskExecStdioRead",
+    "TaskExecWait",
+    "TaskExecPoll",
+)
 #: Seconds that a client has to hear that its calls are recorded or disturbed from now on.
 _PATIENCE = 1.0
 

@@ -393,6 +393,12 @@ def test_the_calls_of_run_are_recorded(fake: FakeSandboxes) -> None:
     assert {sandbox for call in fake.rpcs.of("TaskExecWait") for sandbox in call.sandbox_ids}
 
 
+def test_input_that_is_not_read_is_recorded_as_refused(fake: FakeSandboxes) -> None:
+    Sandbox.create().run("sh", "-c", "exec <&-; sleep .2", input=b"x" * 200_000)
+
+    assert fake.rpcs.of("TaskExecStdinWrite").one().status == "FAILED_PRECONDITION"
+
+
 def test_calls_are_recorded_when_they_are_made(fake: FakeSandboxes) -> None:
     process = Sandbox.create().exec("sh", "-c", "echo out; exit 3")
     settled()
@@ -446,6 +452,24 @@ def test_a_fault_hits_calls_of_a_command_that_runs(either: FakeSandboxes, ended:
 
     assert (process.stdout.read(), process.wait()) == ("out\n", 0)
     assert (fault.fired, other.fired) == (1, 1)
+
+
+def test_a_poll_is_recorded(either: FakeSandboxes) -> None:
+    process = Sandbox.create().exec("true")
+    settled()
+    inspector = either.client.inspector
+    first = inspector.record_start()
+
+    assert process.poll() == 0
+    assert [record.rpc for record in inspector.record(first).records] == ["TaskExecPoll"]
+
+
+def test_a_fault_hits_a_poll_of_a_code_that_came_ahead(either: FakeSandboxes) -> None:
+    process = Sandbox.create().exec("true")
+    settled()
+    fault = either.faults.on("TaskExecPoll").status("UNAVAILABLE")
+
+    assert (process.poll(), fault.fired) == (0, 1)
 
 
 def test_a_fault_does_not_hit_a_call_that_is_under_way(either: FakeSandboxes) -> None:
