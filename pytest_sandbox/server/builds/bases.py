@@ -74,7 +74,7 @@ class Bases:
             image.root_image()  # or it cannot be built on
             return Base(image)
         if " " in reference:
-            raise refusal(f"FROM {reference}")
+            raise refusal(f"FROM {reference}", "the name of an image has no spaces")
         registries = self._state.registry_images
         if reference == "scratch":
             return Base(await registries.empty())

@@ -80,20 +80,22 @@ class BuildContext:
             files[_parts(one.filename)] = LocalFile(one.filename, upload)
         return cls(files)
 
-    def select(self, source: str, exclude: Sequence[str] = ()) -> tuple[list[CopiedFile], bool]:
+    def select(
+        self, source: str, exclude: Sequence[str] = (), *, by: str = "COPY"
+    ) -> tuple[list[CopiedFile], bool]:
         """The files that a source of COPY names, and whether it is one file by its name.
 
         Of a directory, what is in it is copied, not the directory itself; links in it stay links. A
         source that is a link, or has one on its way, is followed, and never out of the context. A
         pattern is one of fnmatch(3), for each name on the way. What matches `exclude` is left out,
-        by its path in the source.
+        by its path in the source. `by` says in errors what names it.
 
         Raises:
             GRPCError: INVALID_ARGUMENT: there are none.
         """
         found: list[CopiedFile] = []
         by_name = 0
-        places = self._find(_parts(source))
+        places = self._find(_parts(source, by))
         for name, place in places:
             for path, file in self.files.items():
                 if path[: len(place)] != place:
@@ -106,7 +108,7 @@ class BuildContext:
                 by_name += not below
                 found.append(CopiedFile(below or (name,), file, named=not below))
         if not places:
-            raise invalid(f"COPY: {source!r} is not among the {len(self.files)} files of the build")
+            raise invalid(f"{by}: {source!r} is not among the {len(self.files)} files of the build")
         return sorted(found, key=lambda each: each.path), len(found) == by_name == 1
 
     @cached_property
@@ -163,11 +165,11 @@ def left_out(path: Sequence[str], patterns: Iterable[str]) -> bool:
     return any(regex(pattern).fullmatch("/".join(path)) for pattern in patterns)
 
 
-def _parts(path: str) -> Parts:
+def _parts(path: str, by: str = "COPY") -> Parts:
     try:
         return relative_path.parts(path.lstrip("/"))
     except ValueError as error:
-        raise invalid(f"COPY: {error}") from None
+        raise invalid(f"{by}: {error}") from None
 
 
 def identity(files: Iterable[CopiedFile]) -> str:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _OCTAL = re.compile(r"0?[0-7]{3,4}")
 _OWNER = re.compile(r"[\w.-]*(?::[\w.-]+)?")
+#: What lines can have, for errors.
+_FLAGS = (
+    "--chmod with an octal number, --chown, --exclude and --link, COPY also --from, and ADD "
+    "--unpack"
+)
 #: Flags that make no difference here.
 _WITHOUT_EFFECT = ("link",)
 _REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@|.*\.git(?:#.*)?$", re.IGNORECASE)
@@ -90,7 +95,8 @@ class CopyLine:
             if heredoc is not None:
                 found, single = [self._inline(heredoc)], True
             elif self._line.verb == "ADD" and _REMOTE.match(source):
-                raise refusal(f"{self._line} (a URL, which nothing here can fetch)")
+                why = f"nothing here fetches {source!r}: download it, and copy the local file"
+                raise refusal(self._line, why)
             else:
                 found, single = context.select(source, self.placing.exclude)
             for each in found:
@@ -125,7 +131,8 @@ class CopyLine:
             elif name == "unpack" and self._line.verb == "ADD" and value in ("true", "false"):
                 self._unpack = value == "true"
             elif name not in _WITHOUT_EFFECT and (name, self._line.verb) != ("from", "COPY"):
-                raise refusal(str(self._line))
+                flag = f"--{name}={value}" if value else f"--{name}"
+                raise refusal(self._line, f"{self._line.verb} with {flag}: it can have {_FLAGS}")
         single = not self.target.endswith(("/", "/.")) and self.target != "."
         return Placing(target, single, int(mode, 8) if mode else None, owner, tuple(exclude))
 

@@ -142,10 +142,14 @@ def _lines(denied: list[ConnectionRecord]) -> Iterator[str]:
         yield f"what allows more: {_OPEN}"
 
 
-def refusal(what: str) -> GRPCError:
-    """UNIMPLEMENTED: an image with this."""
+def refusal(line: object, why: str) -> GRPCError:
+    """UNIMPLEMENTED: an image with a line.
+
+    Args:
+        line: of the definition.
+        why: which part of it is not implemented, and what is.
+    """
     return unimplemented(
-        f"an image with {what!r} is not implemented by pytest-sandbox: an image begins with a "
-        "Debian or Python base, which is a view of this machine, or with an image of this server, "
-        "and docs/reference/images.md lists what its lines can be"
+        f"an image with {str(line)!r} is not implemented by pytest-sandbox: {why}; "
+        "docs/reference/images.md lists what lines can be"
     )

@@ -68,8 +68,11 @@ def _mount(line: Instruction, text: str) -> Mount:
         name = name.strip().lower()
         found[_SHORT.get(name, name)] = value if sign else "true"
     known = _KNOWN.get(found["type"])
-    if known is None or found.keys() - known - _USUAL:
-        raise refusal(str(line))
+    if known is None:
+        raise refusal(line, f"type={found['type']} of a mount must be one of {', '.join(_KNOWN)}")
+    if other := found.keys() - known - _USUAL:
+        has = ", ".join(sorted(known | _USUAL))
+        raise refusal(line, f"a mount of type={found['type']} has no {min(other)!r}, but {has}")
     return found
 
 
@@ -132,7 +135,7 @@ class RunMounts:
             image = self._sources[mount["from"]]
             self.binds.append(BindMount(path, image=image, source="/" + source.lstrip("/")))
             return
-        files, single = self._context.select(source)
+        files, single = self._context.select(source, by="RUN --mount=type=bind")
         self.binds.append(BindMount(path, tuple(files), single))
 
     def _add_cache(self, mount: Mount) -> None:

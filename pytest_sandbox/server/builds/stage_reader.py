@@ -89,7 +89,7 @@ class StageReader:
         if read is None:
             raise DockerfileError("there is no such instruction")
         if line.flags and line.verb not in ("ADD", "COPY", "RUN"):
-            raise refusal(str(line))
+            raise refusal(line, f"{line.verb} has no flags, such as --{line.flags[0][0]}")
         read(line)
 
     @property
@@ -162,11 +162,12 @@ class StageReader:
     def _read_run(self, line: Instruction) -> None:
         flags = dict(line.flags)
         network = flags.get("network", "default")
-        usual = flags.get("security", "sandbox") == "sandbox"
-        if flags.keys() - {"mount", "network", "security"} or not usual:
-            raise refusal(str(line))
+        if other := flags.keys() - {"mount", "network", "security"}:
+            raise refusal(line, f"RUN has no --{min(other)}, but --mount and --network")
+        if (security := flags.get("security", "sandbox")) != "sandbox":
+            raise refusal(line, f"--security={security} must be sandbox, or left out")
         if network not in ("default", "none"):
-            raise refusal(str(line))
+            raise refusal(line, f"--network={network} must be none, or left out")
         argv, files = self._run_command(line)
         if not argv:
             raise DockerfileError("there is no command")
@@ -221,7 +222,7 @@ class StageReader:
         copy = CopyLine(line, self._variables, self._absolute)
         if source and source not in self._sources:  # which is the image of uv
             if not is_of_uv(copy):
-                raise refusal(str(line))
+                raise refusal(line, f"of {source}, only the programs uv and uvx can be copied")
             taken = take_uv(copy, self._run_step(()), self._around.search_path)
             self._add(f"{line}{STANDS_IN}", taken)
         else:

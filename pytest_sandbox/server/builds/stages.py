@@ -128,8 +128,11 @@ def _stage(
     except DockerfileError as error:
         raise wrong(line, error) from None
     here = (arguments["BUILDPLATFORM"], arguments["TARGETPLATFORM"], "linux", "")
-    if platform.pop("platform", "") not in here or platform:
-        raise refusal(str(line))
+    if (wanted := platform.pop("platform", "")) not in here:
+        why = f"--platform={wanted} is not that of this machine, {arguments['BUILDPLATFORM']}"
+        raise refusal(line, why)
+    if platform:
+        raise refusal(line, f"FROM has no --{min(platform)}, but --platform")
     if len(given) == 3 and given[1].upper() == "AS" and given[2]:
         return BuildStage(number, given[2].lower(), given[0], below)
     if len(given) != 1 or not given[0]:

@@ -66,24 +66,34 @@ async def test_an_engine_whose_images_are_all_the_same_takes_any_name(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    "line",
+    ("line", "why"),
     [
-        "FROM --platform=linux/s390x debian",
-        "ADD https://example.com/a /a",
-        "ADD git@example.com:a/b.git /a",
-        "COPY --parents a /a",
-        "COPY --chmod=u+x a /a",
-        "RUN --mount=type=ssh true",
-        "RUN --mount=type=cache,target=/a,source=/b true",
-        "RUN --network=host true",
-        "RUN --security=insecure true",
-        "ENV --x A=b",
+        ("FROM --platform=linux/s390x debian", "--platform=linux/s390x is not that of this"),
+        ("FROM --x debian", "no --x, but --platform"),
+        ("ADD https://example.com/a /a", "nothing here fetches 'https://example.com/a'"),
+        ("ADD git@example.com:a/b.git /a", "nothing here fetches 'git@example.com:a/b.git'"),
+        ("COPY --parents a /a", "COPY with --parents"),
+        ("COPY --chmod=u+x a /a", "COPY with --chmod=u+x"),
+        ("RUN --mount=type=ssh true", "type=ssh of a mount must be one of bind, cache"),
+        ("RUN --mount=type=cache,target=/a,source=/b true", "type=cache has no 'source', but gid"),
+        ("RUN --network=host true", "--network=host must be none"),
+        ("RUN --security=insecure true", "--security=insecure must be sandbox"),
+        ("RUN --foo=bar true", "RUN has no --foo, but --mount"),
+        ("ENV --x A=b", "ENV has no flags"),
     ],
 )
-async def test_what_no_step_can_do_is_refused_by_its_line(server: Harness, line: str) -> None:
+async def test_what_no_step_can_do_is_refused_by_its_line_with_the_cause(
+    server: Harness, line: str, why: str
+) -> None:
     lines = [line] if line.startswith("FROM") else ["FROM debian", line]
-    with refused(Status.UNIMPLEMENTED, line):
+    with refused(Status.UNIMPLEMENTED, line, why):
         await build(server, *lines)
+
+
+@pytest.mark.asyncio
+async def test_a_mount_of_files_that_are_not_there_is_named(server: Harness) -> None:
+    with refused(Status.INVALID_ARGUMENT, "RUN --mount=type=bind: 'nosuch' is not among the 0"):
+        await build(server, "FROM debian", "RUN --mount=source=nosuch,target=/a true")
 
 
 @pytest.mark.asyncio
