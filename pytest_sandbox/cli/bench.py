@@ -98,10 +98,16 @@ def _compare(args: argparse.Namespace, names: Sequence[str]) -> int:
     except NoEnvironment as error:
         return _refuse(f"--compare: {error}")
     except VersionFailed as error:
-        print(f"pytest-sandbox bench --compare: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(result, indent=2) if args.json else render_comparison(result))
+        return _say_failed(str(error))
+    print(json.dumps(result, indent=2) if args.json else render_comparison(result), flush=True)
+    if result["failed"]:
+        return _say_failed(result["failed"])
     return 1 if result["left_behind"] else 0
+
+
+def _say_failed(reason: str) -> int:
+    print(f"pytest-sandbox bench --compare: {reason}", file=sys.stderr)
+    return 1
 
 
 def _say_progress(args: argparse.Namespace, name: str) -> None:

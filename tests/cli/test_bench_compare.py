@@ -230,6 +230,34 @@ def test_versions_take_turns_and_what_one_lacks_is_left_out_by_name(
     assert f"not compared: {reasons[0]}" in comparison.render_comparison(result)
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_what_was_measured_is_printed_before_the_error(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other version dies in the second figure, or in the first one."""
+    run = "    def run(self, command): return self\n"
+    dies = "    def exec(self, *command): os.write(2, b'out of luck\\n'); os._exit(3)\n"
+    this = stub(tmp_path / "this", STUB + run + "    exec = run\n")
+    other = stub(tmp_path / "other", STUB + run + dies)
+    module = importlib.import_module("pytest_sandbox.cli.benchmarks.comparison.compare")
+    monkeypatch.setattr(module, "own_environment", lambda: find_environment(str(this)))
+
+    names = ["--only=run", "--only=exec"] if late else ["--only=exec", "--only=run"]
+    code = main(["bench", "-n", "8", *names, "--json", "--compare", str(other)])
+    captured = capsys.readouterr()
+
+    reason = f"the other version: {sys.executable} ended: out of luck"
+    assert (code, captured.err) == (1, f"pytest-sandbox bench --compare: {reason}\n")
+    if not late:
+        assert captured.out == ""
+        return
+    result = json.loads(captured.out)
+    assert [row["name"] for row in result["rows"]][-1] == "run"
+    assert {row["verdict"] for row in result["rows"]} == {"too few to say"}
+    assert result["failed"] == reason
+    assert "run" in comparison.render_comparison(result)
+
+
 def test_a_version_is_compared_with_itself(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ..samples import percentile
 from .environment import Environment, own_environment
-from .measured_version import MeasuredVersion
+from .measured_version import MeasuredVersion, VersionFailed
 from .ratio import Ratio, ratio
 
 #: How often both start anew. Two processes of one version differ too, by where they happen to have
@@ -35,13 +35,33 @@ def compare(
         progress: called with the name of each figure before it is measured.
 
     Returns:
-        The comparison, of what JSON knows.
+        The comparison, of what JSON knows. If a version failed in the middle, "failed" says how,
+        and the rest is of what was measured till then.
 
     Raises:
-        VersionFailed: one of them cannot be measured at all.
+        VersionFailed: one of them failed before any figure was measured.
     """
-    result: dict[str, Any] = {"rows": [], "not_compared": [], "left_behind": []}
+    result: dict[str, Any] = {"rows": [], "not_compared": [], "left_behind": [], "failed": None}
     measured: dict[str, list[_Pair]] = {name: [] for name in figures}
+    try:
+        _measure(result, measured, other, settings, progress)
+    except VersionFailed as error:
+        if not any(measured.values()):
+            raise
+        result["failed"] = str(error)
+    for name, rounds in measured.items():
+        _add(result, name, rounds)
+    return result
+
+
+def _measure(
+    result: dict[str, Any],
+    measured: dict[str, list[_Pair]],
+    other: Environment,
+    settings: dict[str, int],
+    progress: Callable[[str], None],
+) -> None:
+    """Add what each round measures, and what is known of the versions."""
     each = {**settings, "samples": settings["samples"] // ROUNDS}
     for number in range(1, ROUNDS + 1):
         with contextlib.ExitStack() as stack:
@@ -56,9 +76,6 @@ def compare(
                     rounds.append(_in_turn(versions, name, this_first=number % 2 == 1))
             for version in versions:
                 result["left_behind"] += version.finish()
-    for name, rounds in measured.items():
-        _add(result, name, rounds)
-    return result
 
 
 def _in_turn(versions: Sequence[MeasuredVersion], figure: str, *, this_first: bool) -> _Pair:

@@ -102,11 +102,14 @@ class MeasuredVersion:
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line:
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        try:
             self._process.wait(_CLOSE_TIMEOUT)
-            raise self._failed(f"ended: {self._last_words()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        except subprocess.TimeoutExpired:
+            raise self._failed("answers no more, and does not end") from None
+        raise self._failed(f"ended: {self._last_words()}")
 
     def _failed(self, how: str) -> VersionFailed:
         # Both can have the same Python, and even the same files.
