@@ -27,6 +27,7 @@ class BuildInput:
         search_path: `PATH` where the image has none, for substitution.
         packages: whether images can have the packages of this machine.
         network: whether steps have a network.
+        one_image: whether no program of an image runs, as `EngineInfo` says it.
     """
 
     bases: Bases
@@ -38,3 +39,4 @@ class BuildInput:
     search_path: str
     packages: bool = False
     network: bool = False
+    one_image: bool = False

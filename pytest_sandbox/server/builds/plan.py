@@ -17,6 +17,7 @@ from .mounts import mounts_of
 from .stage_reader import StageReader, triggers
 from .stages import BuildStage, split_stages, wrong
 from .steps import Source, StagePlan
+from .uv import uv_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -149,13 +150,19 @@ class _Planner:
             if found.done == tuple(map(str, own[: len(found.done)])):
                 own = own[len(found.done) :]
         instructions = (*triggers(image), *own)
-        sources = {
-            reference: await self._source(reference, stage.number)
+        stands_in = image.of_machine or self._around.one_image
+        wanted = [
+            (reference, stands_in and self._is_uv(line, reference))
             for line in instructions
             for reference in _references(line)
-            if not (image.of_machine and self._is_uv(line, reference))
+        ]
+        sources = {
+            reference: await self._source(reference, stage.number)
+            for reference, is_uv in wanted
+            if not is_uv
         }
-        reader = StageReader(base, image, self._arguments, sources, self._around)
+        uv = await uv_programs(self._around) if any(is_uv for _, is_uv in wanted) else {}
+        reader = StageReader(base, image, self._arguments, sources, uv, self._around)
         for line in instructions:
             _read(reader, line)
         return reader.plan()

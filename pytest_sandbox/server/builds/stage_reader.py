@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_sandbox._shared.dockerfile.instruction import Instruction
 
     from ..model.images import ImageRecord
+    from ..model.local_files import LocalFile
     from .build_input import BuildInput
 
 #: Where steps start in an image that says nothing, as at Docker and Modal.
@@ -53,6 +54,7 @@ class StageReader:
         arguments: those before the first FROM.
         sources: other images that it needs, by their references, but for that of uv, for which
             the uv of this machine stands in.
+        uv: its programs, by name, if an image has them by a copy only.
         around: what the definition is read with.
     """
 
@@ -62,12 +64,14 @@ class StageReader:
         image: ImageRecord,
         arguments: Mapping[str, str],
         sources: Mapping[str, Source],
+        uv: Mapping[str, LocalFile],
         around: BuildInput,
     ) -> None:
         self._base = base
         self._image = replace(image, onbuild=())
         self._global = arguments
         self._sources = sources
+        self._uv = uv
         self._around = around
         self._args: dict[str, str] = {}
         self._layers: list[LayerPlan] = []
@@ -223,7 +227,7 @@ class StageReader:
         if source and source not in self._sources:  # which is the image of uv
             if not is_of_uv(copy):
                 raise refusal(line, f"of {source}, only the programs uv and uvx can be copied")
-            taken = take_uv(copy, self._run_step(()), self._around.search_path)
+            taken = take_uv(copy, self._run_step(()), self._uv)
             self._add(f"{line}{STANDS_IN}", taken)
         else:
             self._add(str(line), copy.step(self._sources.get(source), self._around.context))

@@ -115,6 +115,7 @@ class Definitions:
             search_path=state.info.search_path,
             packages=shows_packages(state.engine),
             network=has_network(state.info),
+            one_image=state.info.one_image,
         )
 
     def _login(self, definition: pb.Image) -> Login | None:

@@ -47,6 +47,20 @@ def test_steps_without_more_are_asked_for_in_one_call(fake_sandboxes: FakeSandbo
     assert not image.is_host
 
 
+def test_uv_is_a_command_that_is_scripted(fake_sandboxes: FakeSandboxes) -> None:
+    image = Image.debian_slim().uv_pip_install("flask")
+    with pytest.raises(exceptions.ImageBuildError, match="no command is scripted"):
+        image.build()
+    assert any(each.startswith("unscripted command: ") for each in fake_sandboxes.problems)
+    fake_sandboxes.allow("unscripted-commands")
+    fake_sandboxes.on_exec("uv", "pip", "install", ...).reply()
+    image.build()
+    in_path = ["COPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/", "RUN uv pip install a"]
+    Image.debian_slim().dockerfile_commands(in_path).build()
+    fake_sandboxes.on_exec("/.uv/uv", "pip", "install", ...).reply()
+    Image.from_registry("alpine").uv_pip_install("six").build()
+
+
 def test_scripts_answer_the_commands_of_steps(fake_sandboxes: FakeSandboxes) -> None:
     fake_sandboxes.on_exec("python", "-m", "pip", ...).reply(stdout="installed\n")
     fake_sandboxes.on_exec("make", ...).reply(stdout="no rule\n", code=2)

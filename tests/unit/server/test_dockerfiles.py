@@ -7,6 +7,7 @@ import os
 import shutil
 import sysconfig
 import tarfile
+import threading
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from pytest_sandbox._proto import images_pb2
 from pytest_sandbox.engine import DEFAULT_PATH, Capability, ProcessUser
+from pytest_sandbox.server.builds import uv
 from pytest_sandbox.server.builds.bases import Bases
 from pytest_sandbox.server.builds.build_input import BuildInput
 from pytest_sandbox.server.builds.context import BuildContext
@@ -27,6 +29,7 @@ from pytest_sandbox.server.builds.plan import plan
 from pytest_sandbox.server.model.state import State
 from pytest_sandbox.server.registries.aliases import Aliases
 from pytest_sandbox.server.registries.registry_images import Wanted
+from pytest_sandbox.server.registries.standalone_python import FileOnDisk
 
 from .engines import GatedEngine, GatedTask
 from .harness import Harness, refused
@@ -363,11 +366,18 @@ async def test_uv_that_no_view_shows_is_copied(
     server: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = server.app.state
-    state.info = replace(state.info, search_path="/nonexistent")
+    state.info = replace(state.info, search_path="/nonexistent", one_image=False)
     for name in ("uv", "uvx"):
         (tmp_path / name).write_text(f"#!/bin/sh\necho {name}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+    threads = []
+
+    def on_disk(path: Path) -> FileOnDisk:
+        threads.append(threading.current_thread())
+        return FileOnDisk(path)
+
+    monkeypatch.setattr(uv, "FileOnDisk", on_disk)
     copy = "COPY --from=ghcr.io/astral-sh/uv:0.9"
     response = await begin(server, f"{copy} /uv /.uv/uv", f"{copy} /uv /uvx /bin/")
     _, log = await join(server, response.image_id)
@@ -375,6 +385,8 @@ async def test_uv_that_no_view_shows_is_copied(
     shown = await printed(server, response.image_id, "cat", "/.uv/uv", "/bin/uv", "/bin/uvx")
     assert shown.count("echo uv\n") == 2
     assert shown.endswith("echo uvx\n")
+    assert threading.current_thread() not in threads  # nothing waits while it is read
+    assert len(threads) == 2
     with refused(Status.UNIMPLEMENTED, "/else"):
         await begin(server, f"{copy} /else /x")
 
@@ -628,16 +640,16 @@ async def test_packages_are_installed_from_an_index(local: Harness) -> None:
 @pytest.mark.skipif(shutil.which("uv", path=_WITH_UV) is None, reason="needs uv: pip install uv")
 async def test_uv_of_this_machine_installs_packages(local: Harness) -> None:
     # As Image.uv_pip_install of Modal's clients has it.
-    uv = "RUN /.uv/uv pip install --python $(command -v python) --compile-bytecode"
+    run = "RUN /.uv/uv pip install --python $(command -v python) --compile-bytecode"
     copy = "COPY --from=ghcr.io/astral-sh/uv:latest /uv /.uv/uv"
     name = "tiny_of_a_test-1.0-py3-none-any.whl"
     image_id = await built(
         local,
         copy,
         "COPY . /",
-        f"{uv} --no-index --find-links /index tiny-of-a-test",
+        f"{run} --no-index --find-links /index tiny-of-a-test",
         context_mount_id=await mount(local, {f"/index/{name}": wheel()}),
     )
     assert await printed(local, image_id, "tiny-of-a-test") == "tiny\n"
-    text = await failure(local, copy, f"{uv} nosuch-of-a-test")
+    text = await failure(local, copy, f"{run} nosuch-of-a-test")
     assert "--sandbox-network=open" in text
