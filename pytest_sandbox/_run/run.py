@@ -23,9 +23,6 @@ from .start_lock import StartLock, StartRecord, lock_now, read_record, start_loc
 
 #: The longest path that a Unix socket can be bound to: `sun_path` of unix(7) less its NUL.
 _SUN_PATH = 107
-#: Seconds that an engine which is starting has to become ready when the run ends, before it is
-#: killed: then it ends by itself.
-_GRACE = 2.0
 
 
 class Run:
@@ -233,9 +230,8 @@ class Run:
         run_directory.remove(self.directory)
 
     def _interrupt_start(self, starter: threading.Thread) -> None:
-        """End an engine that is starting for nothing, as Ctrl-C does while `start` waits."""
-        starter.join(_GRACE)
-        if starter.is_alive() and self._child is not None:
+        """Kill an engine that is starting for nothing, as Ctrl-C does while `start` waits."""
+        if self._child is not None:
             self._child.kill()
         starter.join(engine_process.CLOSE_TIMEOUT)
 

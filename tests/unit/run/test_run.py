@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from pytest_sandbox._run import EngineProcess, EngineStartError, Run, engine_process
-from pytest_sandbox._run import run as run_module
 
 from .conftest import ServerScript, gone, lease_is_free, starts, until
 
@@ -173,15 +173,16 @@ def test_what_is_wrong_with_a_start_ahead_is_told_by_the_start(
         run.start()
 
 
-def test_a_run_that_ends_while_its_engine_starts_leaves_nothing(
-    run: Run, server: ServerScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_ends_while_its_engine_starts_kills_it_and_leaves_nothing(
+    run: Run, server: ServerScript, tmp_path: Path
 ) -> None:
     server(HANGING)
-    monkeypatch.setattr(run_module, "_GRACE", 0.0)
     run.start_soon()
     until((tmp_path / "pid").exists)
+    begun = time.monotonic()
     run.close()
 
+    assert time.monotonic() - begun < 1.5
     assert gone(int((tmp_path / "pid").read_text()))
     assert not run.directory.exists()
 
