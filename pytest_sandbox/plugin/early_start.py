@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ import pytest
 
 from .engine import ENGINE
 from .fakes import is_faked
+from .options import settings
+from .templates.pytest_internals import definitions
 from .templates.taken import taken_templates
 
 if TYPE_CHECKING:
@@ -21,19 +25,39 @@ _NEED_ENGINE = {"sandbox", "sandbox_factory", "sandbox_engine", "modal_server"}
 _NARROWING = ("keyword", "markexpr", "deselect", "lf", "stepwise")
 #: Those after which no test runs.
 _WITHOUT_TESTS = ("collectonly", "setupplan")
-_BEGUN = pytest.StashKey[bool]()
+#: Names of fixtures that pytest makes of `setup_module`, `setup_class` and `setUpClass`.
+_XUNIT = ("_xunit_setup_", "_unittest_setUpClass_")
+#: Where packages are that were installed.
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+_OURS = os.path.dirname(os.path.dirname(__file__)) + "/"
+#: The tests collected so far; `None` if the engine does not start early, or no longer.
+_COLLECTED = pytest.StashKey["list[pytest.Item] | None"]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """See whether the engine may start early in this run."""
+    config = session.config
+    asked = settings(config)
+    early = asked.early_start and asked.engine != "fake" and not _any(config, _WITHOUT_TESTS)
+    config.stash[_COLLECTED] = [] if early else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Start the engine for the first test that needs it, unless it may be deselected."""
     if not _any(item.config, _NARROWING):
-        _start_for([item], item.config)
+        _collected(item)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the engine if a test needs it that was not deselected."""
-    _start_for(session.items, session.config)
+    stash = session.config.stash
+    if stash.get(_COLLECTED, None) is not None:
+        stash[_COLLECTED] = []  # from the first one again: there may be fewer, in another order
+        for item in session.items:
+            _collected(item)
+    stash[_COLLECTED] = None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,12 +67,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.config.stash[ENGINE].wait_for_start()
 
 
-def _start_for(items: Iterable[pytest.Item], config: pytest.Config) -> None:
-    if _BEGUN in config.stash or _any(config, _WITHOUT_TESTS):
+def _collected(item: pytest.Item) -> None:
+    """Start the engine if a test needs it, unless tests so far may prepare something for it."""
+    stash = item.config.stash
+    so_far = stash.get(_COLLECTED, None)
+    if so_far is None:
         return
-    if any(_needs_engine(item) for item in items):
-        config.stash[_BEGUN] = True
-        config.stash[ENGINE].start_soon()
+    so_far.append(item)
+    if _needs_engine(item):
+        stash[_COLLECTED] = None
+        if not any(_prepares(each) for each in so_far):
+            stash[ENGINE].start_soon()
 
 
 def _needs_engine(item: pytest.Item) -> bool:
@@ -57,8 +86,45 @@ def _needs_engine(item: pytest.Item) -> bool:
         return False
     with contextlib.suppress(pytest.fail.Exception):  # its marker is invalid, and it will fail
         needs = not _NEED_ENGINE.isdisjoint(names) or any(taken_templates(item))
-        return needs and not is_faked(item)
+        return needs and not is_faked(item) and _runs(item)
     return False
+
+
+def _runs(item: pytest.Item) -> bool:
+    """Whether no marker may keep a test from running; text as a condition is not evaluated."""
+    marks = [*item.iter_markers("skipif")]
+    marks += [mark for mark in item.iter_markers("xfail") if not mark.kwargs.get("run", True)]
+    for mark in marks:
+        conditions = (mark.kwargs["condition"],) if "condition" in mark.kwargs else mark.args
+        if not conditions or any(each is not False for each in conditions):
+            return False
+    return True
+
+
+def _prepares(item: pytest.Item) -> bool:
+    """Whether a test has fixtures of the project that many tests share, and the engine may need.
+
+    They may set environment variables, or install a package. The engine takes both as they are when
+    it starts.
+    """
+    return any(
+        each.scope != "function" and (name.startswith(_XUNIT) or _is_of_project(each))
+        for name, found in definitions(item).items()
+        for each in found
+    )
+
+
+def _is_of_project(fixture: pytest.FixtureDef[object]) -> bool:
+    """Whether a fixture is neither ours nor an installed package's; not if it needs the engine."""
+    if not _NEED_ENGINE.isdisjoint(fixture.argnames) or _file(fixture.func).startswith(_OURS):
+        return False
+    file = _file(inspect.unwrap(fixture.func))
+    return not any(part in file for part in _INSTALLED)
+
+
+def _file(function: object) -> str:
+    """Where a function is defined; empty if it has no code."""
+    return getattr(getattr(function, "__code__", None), "co_filename", "")
 
 
 def _any(config: pytest.Config, options: Iterable[str]) -> bool:

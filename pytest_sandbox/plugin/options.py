@@ -62,6 +62,10 @@ _POOL_HELP = (
     "Whether the engine makes sandboxes ahead, such as that of the next test while a test runs: "
     "auto (the default) or off."
 )
+_EARLY_START_HELP = (
+    "Whether the engine may start while pytest still collects (the default), or starts once a test "
+    "needs it."
+)
 _REPORT_LINES_HELP = (
     "How many lines of the end of each output the report of a failing test shows, and 80 times as "
     "many bytes: 25 (the default), 250 with -vv; at most 800."
@@ -81,6 +85,7 @@ class Settings:
         report_lines: how many lines of each output a report shows.
         strict: whether a test fails that leaves something behind.
         pool: whether the engine makes sandboxes ahead.
+        early_start: whether the engine may start while pytest collects.
         project: whether sandboxes show the project.
         engine_options: of the engine, name to value.
     """
@@ -92,6 +97,7 @@ class Settings:
     report_lines: int
     strict: bool
     pool: bool
+    early_start: bool
     project: bool
     engine_options: Mapping[str, str]
 
@@ -125,6 +131,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sandbox-project", action="store_true", default=None, help=_PROJECT_HELP)
     group.addoption("--sandbox-report-lines", metavar="LINES", help=_REPORT_LINES_HELP)
     group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
+    parser.addini("sandbox_early_start", _EARLY_START_HELP, type="bool", default=True)
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
@@ -184,6 +191,7 @@ def _resolve(config: pytest.Config) -> Settings:
         report_lines=_report_lines(config),
         strict=_flag(config, "strict"),
         pool=pool == "auto",
+        early_start=_ini_flag(config, "early_start"),
         project=_flag(config, "project"),
         engine_options=_engine_options(config, engine, pool=pool),
     )
@@ -298,8 +306,10 @@ def _others_provide_engines() -> bool:
 
 
 def _flag(config: pytest.Config, name: str) -> bool:
-    if config.getoption(f"sandbox_{name}"):
-        return True
+    return bool(config.getoption(f"sandbox_{name}")) or _ini_flag(config, name)
+
+
+def _ini_flag(config: pytest.Config, name: str) -> bool:
     try:
         return bool(config.getini(f"sandbox_{name}"))
     except (ValueError, TypeError, pytest.UsageError) as error:

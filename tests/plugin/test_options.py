@@ -213,6 +213,7 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)
+    assert config.getini("sandbox_early_start") is True  # which is only there
 
 
 def test_settings_about_images_become_options_of_the_server(pytester: pytest.Pytester) -> None:
