@@ -1,13 +1,15 @@
 """The builds of a server: those that run, those that have ended, and what they made."""
 
 import asyncio
+import posixpath
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..async_helpers import start
 from ..model.images import ImageRecord
+from ..model.local_files import LocalFile
 from ..model.state import State
 from ..rpc.errors import precondition
 from .build import Build
@@ -89,7 +91,7 @@ class Builder:
                 continue
             copied, _ = BuildContext.of(found.files, ()).select("/")
             step = CopyStep(tuple(copied), Placing("/"))
-            planned = layer("add_local_*", step, image, image.key)
+            planned = layer(_added(found.files), step, image, image.key)
             plan = Plan.of(StagePlan(image, (planned,), image))
             build = Build("", plan, self._state.clock)
             try:
@@ -151,3 +153,12 @@ class Builder:
         )
         self._state.images.add(plan.key, image)
         return image
+
+
+def _added(files: Sequence[LocalFile]) -> str:
+    """The call of a client that adds files, as far as they tell it, and where it adds them."""
+    if len(files) == 1:
+        return f"add_local_file or add_local_dir: {files[0].path}"
+    return (
+        f"add_local_dir: {posixpath.commonpath([posixpath.dirname(each.path) for each in files])}"
+    )

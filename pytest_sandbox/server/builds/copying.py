@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from .context import MOST_LINKS, CopiedFile, Parts, left_out
 from .users import Owner, owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_sandbox._shared.tar.member import Member
 
@@ -37,7 +38,9 @@ async def put(files: Files, step: CopyStep, now: float) -> None:
     """
     placing, owner = step.placing, await owner_of(files, step.placing.owner)
     for archive in step.archives:
-        await files.unpack(placing.target, unpacked(archive.file.upload, change(placing, owner)))
+        content = unpacked(archive.file.upload, change(placing, owner))
+        with _whole_paths(placing.target):
+            await files.unpack(placing.target, content)
     if not step.files:
         if not step.archives:  # as of a directory without files
             await files.mkdir(placing.target, parents=True)
@@ -87,9 +90,22 @@ async def put_below(
         else:
             plain.append(each.new(each.path, mode, owner))
     if plain:
-        await files.unpack(target, tar_stream(plain, now))
+        with _whole_paths(target):
+            await files.unpack(target, tar_stream(plain, now))
     for link, below in by_link.items():
         await put_below(files, "/".join((target.rstrip("/"), *link)), below, mode, owner, now)
+
+
+@contextmanager
+def _whole_paths(target: str) -> Iterator[None]:
+    """Errors of a tar name its members; here, they name the paths that these would have."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error.filename, str):
+            raise
+        path = PurePosixPath(target, error.filename)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 async def _links(files: Files, target: str, copied: Sequence[CopiedFile]) -> set[Parts]:

@@ -547,6 +547,17 @@ async def test_a_sandbox_gets_local_files_through_links_of_its_image(server: Har
 
 
 @pytest.mark.asyncio
+async def test_local_files_that_cannot_be_added_are_named_with_their_call(server: Harness) -> None:
+    base = await built(server, "RUN mkdir -p /srv && touch /srv/file")
+    for files, *words in (
+        ({"/srv/file/a": b"1"}, "add_local_file or add_local_dir: /srv/file/a\n", "'/srv/file"),
+        ({"/srv/file/b/c": b"1", "/srv/file/a": b"1"}, "add_local_dir: /srv/file\n", "'/srv/file"),
+    ):
+        with refused(Status.FAILED_PRECONDITION, *words):
+            await server.create("true", image_id=base, mount_ids=[await mount(server, files)])
+
+
+@pytest.mark.asyncio
 async def test_contents_that_are_here_are_not_uploaded_again(server: Harness) -> None:
     assert await mount(server, {"/a": b"1"}) == await mount(server, {"/a": b"1"})
     here, missing = hashlib.sha256(b"1").hexdigest(), "0" * 64
