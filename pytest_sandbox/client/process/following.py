@@ -31,7 +31,7 @@ from ..transport.retries import is_transient
 from .output import STDERR, STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Collection
 
     from grpclib.client import Stream
 
@@ -51,7 +51,7 @@ _AHEAD = 4 * 1024 * 1024
 _STEP = 1024 * 1024
 #: Bytes of a stream after which there is likely to be much more.
 _MUCH = 16 * 1024
-#: Calls of this kind that one client has open at a time. A command may run for ever.
+#: Commands that run and that one client follows at a time: they may run for ever.
 MOST = 32
 #: Seconds in which what is asked for may come before the server is told.
 _PATIENCE = 0.005
@@ -84,6 +84,11 @@ class _Received:
     def is_untold(self) -> bool:
         """Whether the server has to be told that it is read here."""
         return self.asked and not self.until and not self.elsewhere
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is read here, and goes on."""
+        return self.asked and not (self.ended or self.elsewhere)
 
     @property
     def wants_more(self) -> bool:
@@ -130,7 +135,9 @@ class Following:
         self._changes: set[asyncio.Future[None]] = set()
         self._loop = asyncio.get_running_loop()
         start = ExecFollowStart(command=command, whole=self._whole, input=given)
+        calls.followed.begin(self)
         self._task = background(self._receive(metadata, ExecFollowRequest(start=start)))
+        self._task.add_done_callback(lambda _: calls.followed.over(self))
         # After that, a call of its own starts it, whose deadline ends in an error.
         self._patience = self._loop.call_later(_START, self.close)
 
@@ -239,16 +246,28 @@ class Following:
         self.over = True
         self._wake()
 
+    def retire(self) -> bool:
+        """Have nothing more come, and forget what was not asked for, which other calls get.
+
+        Returns:
+            Whether that was done: not so while something is waited for.
+        """
+        if self._waits and self._exit is None and not self._waits_elsewhere:
+            return False
+        if any(received.under_way for received in self._streams.values()):
+            return False
+        self._leave((), False)
+        self.close()
+        return True
+
     @property
     def _alive(self) -> bool:
         """Whether anything may still come: not so in a fork, or after the portal was closed."""
         return not self.over and self._loop is asyncio.get_running_loop()
 
     async def _receive(self, metadata: Metadata, first: ExecFollowRequest) -> None:
-        calls = self._calls
-        calls.followed += 1
         try:
-            async with calls.conversation(
+            async with self._calls.conversation(
                 lambda link: link.extensions.ExecFollow, metadata, "TaskExecStart"
             ) as stream:
                 await stream.send_message(first, end=self._whole)
@@ -260,7 +279,6 @@ class Following:
         except Exception as error:
             self._error = error
         finally:
-            calls.followed -= 1
             self._stream = None
             self.over = True
             self._patience.cancel()
@@ -272,7 +290,7 @@ class Following:
         self._started = self._started or response.started or not response.apart
         self._ahead = self._ahead or response.ahead
         if response.apart:
-            self._part(response)
+            self._leave(response.reading, response.waiting)
         out, err = self._streams.values()
         out.data += response.stdout
         err.data += response.stderr
@@ -284,14 +302,16 @@ class Following:
         if begins or response.failed:
             self._ask()
         self._wake()
+        if not self._whole and (self._failed or self._exit is not None):
+            self._calls.followed.ended(self)
 
-    def _part(self, response: ExecFollowResponse) -> None:
+    def _leave(self, reading: Collection[int], waiting: bool) -> None:
         """Leave all that the server does not go on with."""
         for received in self._streams.values():
             finished = received.asked and received.ended
-            if not finished and received.descriptor not in response.reading:
+            if not finished and received.descriptor not in reading:
                 received.leave()
-        if not response.waiting and not (self._waits and self._exit is not None):
+        if not waiting and not (self._waits and self._exit is not None):
             self._waits_elsewhere = True
             self._exit = None
 

@@ -134,9 +134,10 @@ class TaskCalls:
         calls = self.calls
         if RPC in calls.missing or len(given or b"") > MOST_INPUT:
             return None
-        if given is None and calls.followed >= MOST:
+        metadata = await self._bearer()
+        if given is None and len(calls.followed) >= MOST:
             return None
-        return Following(calls, await self._bearer(), command, given)
+        return Following(calls, metadata, command, given)
 
     async def stream(
         self, method: Streaming[Req, Res], request: Callable[[], Req]

@@ -17,6 +17,7 @@ from pytest_sandbox._shared.pickling import Unpicklable
 
 from .channels import Channels, ServerLink
 from .errors import translated
+from .open_calls import OpenCalls
 from .retries import CONTROL, Backoff, RetryBudget, retrying
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -50,8 +51,8 @@ class Calls(Unpicklable):
         self._real_time = isinstance(self.clock, SystemClock)
         #: Names of RPCs that the server was found not to have.
         self.missing: set[str] = set()
-        #: Commands that are followed, each by a call that is open as long as it is of use.
-        self.followed = 0
+        #: Those by which commands are followed.
+        self.followed = OpenCalls()
         caller = os.environ.get(CALLER_VARIABLE)
         #: Sent with every call.
         self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}

@@ -158,7 +158,7 @@ def test_only_some_commands_are_followed(
     sandbox = Sandbox.create()
     processes = [sandbox.exec("cat") for _ in range(3)]
 
-    assert either.client.calls.followed == 1
+    assert len(either.client.calls.followed) == 1
     for process in processes:
         process.stdin.write("word")
         process.stdin.write_eof()
@@ -166,15 +166,51 @@ def test_only_some_commands_are_followed(
     assert [process.stdout.read() for process in processes] == ["word"] * 3
 
 
+def test_commands_that_have_ended_are_not_counted(
+    either: FakeSandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.client.process.task_calls.MOST", 1)
+    monkeypatch.setattr("pytest_sandbox.client.transport.open_calls.MOST_ENDED", 1)
+    sandbox = Sandbox.create()
+    processes = []
+    for number in range(3):
+        processes.append(sandbox.exec("sh", "-c", f"echo {number}; exit {number}"))
+        assert processes[-1].wait() == number
+        assert len(either.client.calls.followed) == 0
+
+    open_calls = [process._execution.following for process in processes]  # type: ignore[attr-defined]
+    assert [call.over for call in open_calls] == [True, True, False]
+    inspector = either.client.inspector
+    first = inspector.record_start()
+    assert [process.stdout.read() for process in processes] == ["0\n", "1\n", "2\n"]
+    made = inspector.record(first).records
+    assert [record.rpc for record in made] == ["TaskExecStdioRead"] * 3
+
+
+def test_commands_that_start_at_once_are_counted(
+    either: FakeSandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.client.process.task_calls.MOST", 2)
+    sandbox = Sandbox.create()
+
+    async def start() -> list[Any]:
+        return await asyncio.gather(*(sandbox.exec.aio("cat") for _ in range(5)))
+
+    processes = asyncio.run(start())
+
+    assert len(either.client.calls.followed) == 2
+    assert sum(process._execution.following is not None for process in processes) == 2
+
+
 def test_a_command_that_nobody_can_ask_for_is_not_followed(either: FakeSandboxes) -> None:
     process = Sandbox.create().exec("cat")
     settled()
-    assert either.client.calls.followed == 1
+    assert len(either.client.calls.followed) == 1
 
     del process
 
     settled()
-    assert either.client.calls.followed == 0
+    assert len(either.client.calls.followed) == 0
 
 
 def test_a_call_that_is_closed_before_it_is_made_is_over(ahead: FakeSandboxes) -> None:
