@@ -154,7 +154,8 @@ async def _memory(options: LocalOptions) -> Finding:
     """Whether memory snapshots work, by snapshotting and restoring a process."""
     name = "memory snapshots"
     consequence = "snapshots are of files only, not of running processes"
-    memory = LocalMemorySnapshots(options, LayerStore(_TRIAL_STORE), GatewayLink(), "")
+    store = LayerStore(_TRIAL_STORE)
+    memory = LocalMemorySnapshots(options, store, GatewayLink(), "", _no_room)
     if missing := await memory.find_criu():
         return Finding(name, False, missing.reason, consequence, missing.remedy)
     try:
@@ -164,6 +165,11 @@ async def _memory(options: LocalOptions) -> Finding:
     finally:
         await memory.close()
     return Finding(name, True, f"a process was dumped and restored with {used}")
+
+
+async def _no_room() -> bool:
+    """Nothing was made ahead."""
+    return False
 
 
 def _machine() -> Finding:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import os
+import resource
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sandbox.engine import Gpus, Limits, Network, StoreFull, TaskSpec, VolumeMount
+from pytest_sandbox.engine import (
+    Gpus,
+    Limits,
+    Network,
+    ProcessSpec,
+    StoreFull,
+    Task,
+    TaskSpec,
+    VolumeMount,
+)
 from pytest_sandbox.local import LocalEngine, LocalOptions
 from pytest_sandbox.local.engine import spares
 from pytest_sandbox.local.engine.activity import Activity
@@ -19,9 +31,10 @@ from pytest_sandbox.local.engine.pool import capacity
 from pytest_sandbox.local.engine.shape import shape_of
 from pytest_sandbox.local.engine.spares import Spares
 
-from .conftest import shell
+from .conftest import descriptors, shell
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from pytest_sandbox.local.engine.task import LocalTask
@@ -142,8 +155,9 @@ async def test_none_is_made_once_they_are_closed_or_memory_is_short(
         TaskSpec(volumes=(VolumeMount("v", "/v"),)),
         TaskSpec(gpus=Gpus()),
         TaskSpec(freezable=True),
+        TaskSpec(exit_snapshot=True),
     ],
-    ids=["volume", "gpu", "freezable"],
+    ids=["volume", "gpu", "freezable", "exit snapshot"],
 )
 async def test_what_others_may_see_or_want_is_not_made_ahead(spec: TaskSpec) -> None:
     assert shape_of(spec) is None
@@ -245,6 +259,82 @@ async def test_spares_give_their_room_to_what_was_asked_for(
     refusals = iter([errno.ENOSPC, errno.ENOSPC])
     with pytest.raises(StoreFull):
         await engine.create(TaskSpec(hostname="other"))
+    await engine.close()
+
+
+@contextlib.contextmanager
+def one_descriptor_left() -> Iterator[None]:
+    """For one that a thread may open; a sandbox needs two."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, descriptors()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, before[1]))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(taken[0]))
+        os.close(taken.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for fd in taken:
+            os.close(fd)
+
+
+async def test_every_sandbox_gets_the_room_of_spares() -> None:
+    engine = await started(gpus="simulated")
+    other = await engine.create(TaskSpec())
+    image = await other.snapshot()
+    ways: list[Callable[[], Awaitable[Task]]] = [
+        lambda: engine.create(TaskSpec(hostname="other")),
+        lambda: engine.create(TaskSpec(image=image)),
+        lambda: engine.create(TaskSpec(volumes=(VolumeMount("v", "/v"),))),
+        lambda: engine.create(TaskSpec(exit_snapshot=True)),
+        lambda: other.create_sidecar(TaskSpec()),
+    ]
+    for make in ways:
+        for number in range(capacity()):
+            await engine.prepare(TaskSpec(hostname=f"n{number}"))
+        await asyncio.gather(*engine.factory.pool.tasks)
+        with one_descriptor_left():
+            task = await make()
+        assert engine.factory.pool.tasks == []
+        await task.kill()
+    await engine.close()
+
+
+async def test_a_main_process_gets_the_room_of_spares() -> None:
+    """The spare that was taken is not enough, so the others end as well."""
+    engine = await started()
+    await engine.prepare(TaskSpec(hostname="other"))
+    await engine.prepare(TaskSpec())
+    await asyncio.gather(*engine.factory.pool.tasks)
+    with one_descriptor_left(), pytest.raises(StoreFull):
+        await engine.create(TaskSpec(main=ProcessSpec(("true",))))
+    assert engine.factory.pool.tasks == []
+    await engine.close()
+
+
+async def test_two_at_a_time_wait_for_the_room_of_the_same_spare() -> None:
+    engine = await started()
+    await engine.prepare(TaskSpec())
+    pool = engine.factory.pool
+    await asyncio.gather(*pool.tasks)
+    assert all(await asyncio.gather(pool.clear(), pool.clear()))
+    assert not await pool.clear()
+    await engine.close()
+
+
+async def test_an_exit_snapshot_is_left_by_nothing_but_what_was_asked_for() -> None:
+    engine = await started()
+    spec = TaskSpec(exit_snapshot=True)
+    await engine.prepare(spec)
+    for _ in range(3):
+        task = await engine.create(spec)
+        await task.kill()
+        await engine.forget(await task.exit_snapshot())
+    assert engine.factory.pool.tasks == []
+    assert engine.factory.store.layers == 0
     await engine.close()
 
 

@@ -149,7 +149,7 @@ class LocalEngine(
         factory = self._factory = choice.factory
         factory.gateway = self._gateway
         self._memory = factory.memory = LocalMemorySnapshots(
-            self._options, factory.store, self._gateway, folder
+            self._options, factory.store, self._gateway, folder, factory.make_room
         )
         return _info(choice, refused(factory.zygote), await self._memory.find_criu(), self._options)
 

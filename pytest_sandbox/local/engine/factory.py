@@ -37,7 +37,7 @@ from .task import LocalTask
 from .validate import check_task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from ..options import LocalOptions
     from .gpus.found import FoundGpus, GpuFile
@@ -79,6 +79,7 @@ class Factory:
     Attributes:
         store: snapshots.
         pool: those that were made ahead.
+        make_room: ends those that were made ahead in the engine; whether there were any.
         no_network: why sandboxes cannot have a way out here; empty if they can.
     """
 
@@ -102,6 +103,7 @@ class Factory:
         self._pumps: set[Pump] = set()
         self.store = store or LayerStore(options.store or memory_shares.for_snapshots())
         self.pool = Pool(self._build_if_possible)
+        self.make_room: Callable[[], Awaitable[bool]] = self.pool.clear
         self._activity = Activity()
         self._spares = Spares(self.pool, self._activity)
         self._volumes: dict[str, int] = {}
@@ -162,11 +164,23 @@ class Factory:
     ) -> LocalTask:
         try:
             with self._activity.under_way():
-                return await self._claim_or_build(spec, gpus, beside)
-        except BuildFailed as failure:
-            raise _translated(failure.reason, spec, self._gpu_numbers) from failure
+                return await self._claim_or_build_anyway(spec, gpus, beside)
+        except (BuildFailed, OSError) as failure:
+            raise _translated(_reason(failure), spec, self._gpu_numbers) from failure
         except TaskEnded as failure:
             raise EngineUnavailable("a sandbox was killed while it was built") from failure
+
+    async def _claim_or_build_anyway(
+        self, spec: TaskSpec, gpus: TaskGpus | None, beside: str
+    ) -> LocalTask:
+        """With the room of those that were made ahead, if there is none otherwise."""
+        try:
+            return await self._claim_or_build(spec, gpus, beside)
+        except (BuildFailed, OSError, StoreFull) as failure:
+            lacks_room = isinstance(failure, StoreFull) or _reason(failure).errno in _NO_ROOM
+            if not lacks_room or not await self.make_room():
+                raise
+            return await self._claim_or_build(spec, gpus, beside)
 
     async def _claim_or_build(
         self, spec: TaskSpec, gpus: TaskGpus | None, beside: str
@@ -178,18 +192,9 @@ class Factory:
         task = None if prepared is None else await self._adopt(prepared, spec)
         claimed = task is not None
         if task is None:
-            task = await self._build_anyway(spec)
+            task = await self.build(spec)
         self._spares.asked_for(shape, claimed=claimed)
         return task
-
-    async def _build_anyway(self, spec: TaskSpec) -> LocalTask:
-        """`build`, with the room of those that were made ahead if there is none otherwise."""
-        try:
-            return await self.build(spec)
-        except BuildFailed as failure:
-            if failure.reason.errno not in _NO_ROOM or not await self.pool.clear():
-                raise
-            return await self.build(spec)
 
     def prepare(self, spec: TaskSpec) -> None:
         """Begin to make a task ahead, unless such a task is not made ahead."""
@@ -394,6 +399,10 @@ class Factory:
                 )
             )
         return mounts
+
+
+def _reason(failure: BuildFailed | OSError) -> OSError:
+    return failure.reason if isinstance(failure, BuildFailed) else failure
 
 
 def _translated(error: OSError, spec: TaskSpec, gpu_files: Collection[GpuFile]) -> Exception:

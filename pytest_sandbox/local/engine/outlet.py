@@ -47,18 +47,23 @@ class LocalOutlet:
             self._gateway.change_groups(self._name, self._groups)
 
     async def open(self, link: AgentLink) -> None:
-        """Let connections lead out, once the sandbox is built; see `AgentLink.ready`."""
+        """Let connections lead out, once the sandbox is built; see `AgentLink.ready`.
+
+        Raises:
+            OSError: the engine has as many descriptors as it may have.
+        """
         await link.ready
-        listeners, link.listeners = link.listeners, []
         if self._gateway is not None and self._network is not None:
-            fitting = [fd for fd in listeners if _is_expected(fd)]
-            foreign.close([fd for fd in listeners if fd not in fitting])
+            fitting = [fd for fd in link.listeners if _is_expected(fd)]
+            foreign.close([fd for fd in link.listeners if fd not in fitting])
+            link.listeners = []
             if fitting:
                 self._gateway.admit(self._name, fitting, self._network, self._groups)
             if self._membership is not None:
                 self._gateway.join(self._name, self._membership)
         else:
-            foreign.close(listeners)
+            foreign.close(link.listeners)
+            link.listeners = []
 
     async def join(self, membership: Membership, make: Callable[[], Awaitable[list[int]]]) -> None:
         """Be in a network of sandboxes, once the sandbox is built; see `SupportsSidecars`.
@@ -106,8 +111,9 @@ class LocalOutlet:
             if self._over:
                 foreign.close(sockets)
                 raise TaskEnded("the task has ended")
-            self._network = Network()
-            gateway.admit(self._name, sockets, self._network, self._groups)
+            network = Network()
+            gateway.admit(self._name, sockets, network, self._groups)
+            self._network = network
 
     async def log(self) -> NetworkLog:
         """What the sandbox connected to, also once it has ended."""

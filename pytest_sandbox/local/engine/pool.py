@@ -94,12 +94,12 @@ class Pool:
             self._end(prepared)
 
     async def clear(self) -> bool:
-        """End all; return when they are gone, with whether there were any."""
-        prepared = self._prepared.copy()
-        for one in prepared:
+        """End all; return when they are gone, with whether there were any, ending ones too."""
+        for one in self._prepared.copy():
             self._end(one)
+        were_any = bool(self._ending)
         await self.ended()
-        return bool(prepared)
+        return were_any
 
     async def ended(self) -> None:
         """Return when those that are being ended are gone."""

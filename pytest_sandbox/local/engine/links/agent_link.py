@@ -13,7 +13,7 @@ from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog
 
 from ...protocol import agent as messages
 from ...protocol import foreign
-from ...protocol.common import DescriptorAnswer, Succeeded
+from ...protocol.common import DescriptorAnswer, Failed, Succeeded
 from ...protocol.message import BadMessage, Message
 from ...protocol.wire import close_all
 from ..pump import Pump
@@ -266,6 +266,9 @@ class AgentLink:
                 self.listeners, self.no_network = fds, message.no_network
                 self.ready.set_result(None)
         elif isinstance(message, messages.SandboxFailed):
+            self.fail(BuildFailed(message.error.error()))
+        elif isinstance(message, Failed) and not self.ready.done():
+            # The agent is ready, but we had no room for the descriptors beside that message.
             self.fail(BuildFailed(message.error.error()))
         else:
             foreign.close(fds)

@@ -30,6 +30,7 @@ from ...protocol.gateway import (
     LogAnswer,
     LogRequest,
 )
+from ...protocol.wire import close_all
 from .bare_python import launch
 from .channel import Channel
 from .pending_answers import PendingAnswers, wait_for
@@ -103,10 +104,17 @@ class GatewayLink:
             listeners: descriptors of it; owned.
             network: where connections may lead.
             groups: that the sandbox belongs to.
+
+        Raises:
+            OSError: the engine has as many descriptors as it may have; nothing is admitted.
         """
         self._admitted[name] = _Admitted(listeners, network, groups)
         if self._channel is not None and not self._channel.closed:
-            self._tell(name)
+            try:
+                self._tell(name)
+            except OSError:
+                foreign.close(self._admitted.pop(name).listeners)
+                raise
         elif self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
 
@@ -221,25 +229,32 @@ class GatewayLink:
         for fault in self._faults.values():
             number, _ = self._answers.add(Succeeded)
             self._channel.send(_fault_request(fault), number=number)
-        for name in self._admitted:
-            self._tell(name)
+        try:
+            for name in self._admitted:
+                self._tell(name)
+        except OSError:  # it would know nothing of a sandbox that it is asked about
+            self._channel.close()
+            return False
         return True
 
     def _tell(self, name: str) -> None:
         assert self._channel is not None
         admitted = self._admitted[name]
         network = admitted.network
+        copies: list[int] = []
         try:
-            copies = tuple(os.dup(listener) for listener in admitted.listeners)
+            for listener in admitted.listeners:
+                copies.append(os.dup(listener))  # noqa: PERF401 - those made so far are closed
         except OSError:
-            return  # the engine has as many descriptors as it may have: it has no way out
+            close_all(copies)
+            raise
         request = AdmitRequest(
             name=name,
             cidrs=list(network.cidrs),
             domains=list(network.domains),
             groups=sorted(admitted.groups),
         )
-        self._channel.send(request, copies)
+        self._channel.send(request, tuple(copies))
         if admitted.membership is not None:
             self._tell_of(name, admitted.membership)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EngineUnavailable, NotFreezable
+from pytest_sandbox.engine import EngineUnavailable, NotFreezable, StoreFull
 
 from ...protocol.criu import GivenPipe, ProcessesRestored, RestoreRequest
+from ...protocol.wire import close_all
 from ..links.errors import OperationFailed
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ async def restore(factory: Factory, spec: TaskSpec, stored: StoredMemory) -> Loc
     Raises:
         NotFreezable: CRIU cannot restore a process.
         EngineUnavailable: the kernel refused it.
+        StoreFull: the engine has no descriptors left for it.
     """
     main = stored.main
     wanted = replace(spec, image=stored.files, main=None, freezable=True, resume=None)
@@ -59,13 +62,24 @@ async def _restore(task: LocalTask, stored: StoredMemory, ends: dict[str, int]) 
         streams=streams,
         masters=[] if terminal is None else [terminal],
     )
-    # A copy of the descriptor: the snapshot may be forgotten while it is restored.
-    fds = (os.dup(stored.images), *ends.values())
     try:
+        # A copy of the descriptor: the snapshot may be forgotten while it is restored.
+        images = os.dup(stored.images)
+    except OSError as error:
+        close_all([*ends.values()])
+        raise _no_room(error) from error
+    try:
+        fds = (images, *ends.values())
         _, passed = await task.snapshotter.run_criu(request, ProcessesRestored, fds)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise _no_room(error) from error
         raise EngineUnavailable(f"cannot restore the processes: {error}") from error
     except OperationFailed as refusal:
         raise NotFreezable(f"cannot restore the processes: {refusal}") from None
     if terminal is not None:
         task.attach_terminal(passed)
+
+
+def _no_room(error: OSError) -> StoreFull:
+    return StoreFull(f"no room for another sandbox: {error.strerror}")

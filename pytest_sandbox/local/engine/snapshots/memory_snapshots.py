@@ -14,6 +14,7 @@ from pytest_sandbox.engine import (
     MemorySnapshot,
     NotFreezable,
     ProcessSpec,
+    StoreFull,
     TaskSpec,
     UnknownImage,
     Unsupported,
@@ -25,7 +26,7 @@ from ..machine.mode_refused import ModeRefused
 from ..validate import check_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ...options import LocalOptions
     from ..factory import Factory
@@ -57,12 +58,19 @@ class LocalMemorySnapshots:
         store: the engine's, which counts memory as well.
         gateway: the engine's, which relays connections.
         images: the folder with unpacked layers of images.
+        make_room: see `Factory`.
     """
 
     def __init__(
-        self, options: LocalOptions, store: LayerStore, gateway: GatewayLink, images: str
+        self,
+        options: LocalOptions,
+        store: LayerStore,
+        gateway: GatewayLink,
+        images: str,
+        make_room: Callable[[], Awaitable[bool]],
     ) -> None:
         self._images = images
+        self._make_room = make_room
         self._gateway = gateway
         self._options = options
         self._store = store
@@ -97,6 +105,7 @@ class LocalMemorySnapshots:
         """Create a task that can have memory snapshots, or one from such a snapshot.
 
         Raises:
+            StoreFull: there is no room for another sandbox.
             UnknownImage: there is no such snapshot.
             Unsupported: this machine cannot do it.
             NotFreezable: CRIU cannot restore it here.
@@ -109,7 +118,13 @@ class LocalMemorySnapshots:
 
         layer, stored = self._find(spec.resume)
         with self._store.depending((layer,)):
-            return await restore(await self.ready(), spec, stored)
+            factory = await self.ready()
+            try:
+                return await restore(factory, spec, stored)
+            except StoreFull:
+                if not await self._make_room():
+                    raise
+                return await restore(factory, spec, stored)
 
     async def snapshot(
         self,
@@ -180,6 +195,7 @@ class LocalMemorySnapshots:
             )
         except ModeRefused as refusal:
             raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
+        factory.make_room = self._make_room
         factory.memory = self
         factory.gateway = self._gateway
         try:
