@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ _KNOWN = {
 _SECRETS = PurePosixPath("/run/secrets")
 #: The number after it means "no change" to chown(2).
 _LAST_ID = 2**32 - 2
+_DECIMAL = re.compile("[0-9]{1,10}")
+_OCTAL = re.compile("0*[0-7]{1,4}")
 
 Mount = dict[str, str]
 
@@ -77,10 +80,21 @@ def _mount(line: Instruction, text: str) -> Mount:
 
 
 def _owner(mount: Mount) -> tuple[int, int]:
-    uid, gid = int(mount.get("uid", "0")), int(mount.get("gid", "0"))
-    if not (0 <= uid <= _LAST_ID and 0 <= gid <= _LAST_ID):
-        raise ValueError(f"uid and gid are numbers from 0 to {_LAST_ID}")
-    return uid, gid
+    return _id(mount, "uid"), _id(mount, "gid")
+
+
+def _id(mount: Mount, name: str) -> int:
+    value = mount.get(name, "0")
+    if not _DECIMAL.fullmatch(value) or int(value) > _LAST_ID:
+        raise ValueError(f"{name}={value} must be a number from 0 to {_LAST_ID}")
+    return int(value)
+
+
+def _mode(mount: Mount, default: str = "") -> int:
+    value = mount.get("mode", default)
+    if not _OCTAL.fullmatch(value):
+        raise ValueError(f"mode={value} must be an octal number up to 7777")
+    return int(value, 8)
 
 
 class RunMounts:
@@ -147,7 +161,7 @@ class RunMounts:
         owner = None
         if "uid" in mount or "gid" in mount:
             owner = _owner(mount)
-        mode = int(mount["mode"], 8) if "mode" in mount else None
+        mode = _mode(mount) if "mode" in mount else None
         only_read = mount.get("readonly", "false") == "true"
         shared = sharing == "shared"
         self.caches.append(
@@ -161,6 +175,7 @@ class RunMounts:
         name = mount.get("id") or PurePosixPath(mount.get("target", "")).name
         if not name:
             raise ValueError("a secret needs an id")
+        mode, owner = _mode(mount, "400"), _owner(mount)
         value = self._secrets.get(name)
         if value is None:
             if mount.get("required", "false") == "true":
@@ -172,8 +187,6 @@ class RunMounts:
             self.env[mount["env"]] = value
         if "target" in mount or "env" not in mount:
             path = os.path.normpath(self._workdir / mount.get("target", str(_SECRETS / name)))
-            mode = int(mount.get("mode", "400"), 8)
-            owner = _owner(mount)
             content = value.encode("utf-8", "surrogateescape")
             self.secret_files.append(TemporaryFile(path, content, mode, owner))
 

@@ -357,8 +357,18 @@ async def test_a_mounted_secret_has_an_owner(local: Harness) -> None:
     )
     ids = "0 0" if os.getuid() else "77 78"
     assert await printed(local, image_id, "cat", "/srv/a") == f"{ids} 400\n{ids} 440\n"
-    with pytest.raises(GRPCError, match="uid and gid are numbers"):
-        await begin(local, "RUN --mount=type=secret,id=TOKEN,uid=-1 true", secret_ids=secret_ids)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "field", ["mode=-1", "mode=77777777", "mode=rw", "mode=", "uid=-1", "gid=4294967295", "uid=me"]
+)
+@pytest.mark.parametrize("kind", ["secret,id=TOKEN", "cache,target=/c"])
+async def test_a_mode_or_an_owner_of_a_mount_that_makes_no_sense_is_named(
+    server: Harness, kind: str, field: str
+) -> None:
+    with refused(Status.INVALID_ARGUMENT, f"{field} must be a"):
+        await begin(server, f"RUN --mount=type={kind},{field} true")
 
 
 @pytest.mark.asyncio
