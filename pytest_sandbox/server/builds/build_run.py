@@ -31,6 +31,7 @@ from .packages import put_packages
 from .running import process_spec, temporary, with_settings
 from .steps import CopyFromStep, CopyStep, LayerPlan, PackagesStep, RunStep, Source, StagePlan
 from .stored_layers import close
+from .users import owner_of
 
 if TYPE_CHECKING:
     import weakref
@@ -250,6 +251,7 @@ class BuildRun:
         async with AsyncExitStack() as last, self._task(below, planned) as task:
             async with AsyncExitStack() as others:
                 now = self._state.clock.now()
+                any_name = self._state.info.one_image
 
                 async def files_of(source: Source) -> Files:
                     image = await self._files(source)
@@ -257,12 +259,14 @@ class BuildRun:
                     return (await others.enter_async_context(self._lasting(spec))).files
 
                 if isinstance(step, CopyStep):
-                    await put(task.files, step, now)
+                    owner = await owner_of(task.files, step.placing.owner, any_name=any_name)
+                    await put(task.files, step, owner, now)
                 elif isinstance(step, PackagesStep):
                     await put_packages(self._state.engine, task.files, self._write)
                 elif isinstance(step, CopyFromStep):
                     source = await files_of(step.image)
-                    await copy_between(source, step.sources, task.files, step.placing)
+                    owner = await owner_of(task.files, step.placing.owner, any_name=any_name)
+                    await copy_between(source, step.sources, task.files, step.placing, owner)
                 else:
                     online = step.network and has_network(self._state.info)
                     step = with_settings(step, planned.image.env, network=online)
@@ -289,7 +293,9 @@ class BuildRun:
         """
         build = self._build
         start_of_output = build.log.end
-        process = await task.exec(await process_spec(task, step))
+        process = await task.exec(
+            await process_spec(task, step, any_name=self._state.info.one_image)
+        )
         await process.close_stdin()
 
         async def copy() -> None:

@@ -14,7 +14,6 @@ from pytest_sandbox.engine import EntryKind, Files
 from ..volumes.tar_stream import NewFile, tar_stream
 from .archives import unpacked
 from .context import MOST_LINKS, CopiedFile, Parts, left_out
-from .users import Owner, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,21 +21,22 @@ if TYPE_CHECKING:
     from pytest_sandbox._shared.tar.member import Member
 
     from .steps import CopyStep, Placing
+    from .users import Owner
 
 
-async def put(files: Files, step: CopyStep, now: float) -> None:
+async def put(files: Files, step: CopyStep, owner: Owner | None, now: float) -> None:
     """Copy files to their places, with the directories above them.
 
     Args:
         files: of the sandbox.
         step: what to copy, and where.
+        owner: of all of it; `None` for the one that each has.
         now: the time of the files, in seconds since the Unix epoch.
 
     Raises:
         OSError: as the file operations of the engine raise it.
-        ValueError: there is no such owner.
     """
-    placing, owner = step.placing, await owner_of(files, step.placing.owner)
+    placing = step.placing
     for archive in step.archives:
         content = unpacked(archive.file.upload, change(placing, owner))
         with _whole_paths(placing.target):

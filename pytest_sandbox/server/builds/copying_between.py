@@ -13,7 +13,6 @@ from pytest_sandbox.engine import EntryKind, Files
 from .archives import changed
 from .context import left_out
 from .copying import change, followed, is_directory
-from .users import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -22,13 +21,18 @@ if TYPE_CHECKING:
     from pytest_sandbox.engine import Entry
 
     from .steps import Placing
+    from .users import Owner
 
 #: Bytes of a tar that are in memory while it is changed; more is in a file without a name.
 _IN_MEMORY = 8 * 1024 * 1024
 
 
 async def copy_between(
-    source: Files, paths: tuple[str, ...], target: Files, placing: Placing
+    source: Files,
+    paths: tuple[str, ...],
+    target: Files,
+    placing: Placing,
+    owner: Owner | None,
 ) -> None:
     """Copy files and directories.
 
@@ -37,10 +41,11 @@ async def copy_between(
         paths: there; may be patterns.
         target: files of the other one.
         placing: where they go, and how.
+        owner: of all of them; `None` for the one that each has.
 
     Raises:
         OSError: as the file operations of the engine raise it.
-        ValueError: a path is not there, or there is no such owner.
+        ValueError: a path is not there.
     """
     found: list[Entry] = []
     for path in paths:
@@ -51,13 +56,14 @@ async def copy_between(
     single = placing.single and len(found) == 1
     for entry in found:
         if entry.kind is EntryKind.DIRECTORY:
-            await _directory(source, entry.path, target, placing)
+            await _directory(source, entry.path, target, placing, owner)
         elif not left_out((entry.name,), placing.exclude):
             into, name = placing.target, entry.name
             if single and not await is_directory(target, into):
                 place = await followed(target, into)
                 into, name = str(place.parent), place.name
-            await _file(source, entry, target, into, name, placing)
+            set_attributes = change(placing, owner)
+            await _file(source, entry, target, into, name, set_attributes)
 
 
 async def _matching(files: Files, pattern: str) -> list[Entry]:
@@ -86,21 +92,26 @@ async def _stat(files: Files, path: str) -> Entry | None:
         return None
 
 
-async def _directory(source: Files, path: str, target: Files, placing: Placing) -> None:
+async def _directory(
+    source: Files, path: str, target: Files, placing: Placing, owner: Owner | None
+) -> None:
     """Copy what is in a directory."""
     packed = source.pack(path)
-    if placing.mode is None and not placing.owner and not placing.exclude:
+    if placing.mode is None and owner is None and not placing.exclude:
         await target.unpack(placing.target, packed)
         return
-    owner = await owner_of(target, placing.owner)
     await _changed(packed, target, placing.target, change(placing, owner))
 
 
 async def _file(
-    source: Files, entry: Entry, target: Files, into: str, name: str, placing: Placing
+    source: Files,
+    entry: Entry,
+    target: Files,
+    into: str,
+    name: str,
+    set_attributes: Callable[[Member], bool],
 ) -> None:
     """Copy a file, with its time and its holes."""
-    set_attributes = change(placing, await owner_of(target, placing.owner))
 
     def renamed(member: Member) -> bool:
         set_attributes(member)

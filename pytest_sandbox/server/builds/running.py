@@ -61,8 +61,13 @@ def with_settings(step: RunStep, env: Mapping[str, str], *, network: bool) -> Ru
     return replace(step, env={**wanted, **step.env}, files=files)
 
 
-async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
+async def process_spec(task: Task, step: RunStep, *, any_name: bool) -> ProcessSpec:
     """The process of a step.
+
+    Args:
+        task: the sandbox of the step.
+        step: with the command.
+        any_name: whether its user may be one that is not in the image.
 
     Raises:
         ValueError: its user is not in the image.
@@ -70,8 +75,8 @@ async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
     env = {**step.proxies, **step.env, **step.secrets}
     if not step.user:
         return ProcessSpec(step.argv, env=env, stderr=Output.STDOUT)
-    user = await process_user(task.files, step.user)
-    env = {"HOME": await home_of(task.files, step.user), **env}
+    user = await process_user(task.files, step.user, any_name=any_name)
+    env = {"HOME": await home_of(task.files, step.user, any_name=any_name), **env}
     return ProcessSpec(step.argv, env=env, stderr=Output.STDOUT, user=user)
 
 
@@ -137,7 +142,8 @@ async def _bind(
     else:
         await _mount(task, bind.path)
     if source is not None:
-        await copy_between(source, (bind.source,), task.files, Placing(bind.path, single=single))
+        placing = Placing(bind.path, single=single)
+        await copy_between(source, (bind.source,), task.files, placing, None)
         return
     into, copied = bind.path, bind.files
     if single:

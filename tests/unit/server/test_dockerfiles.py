@@ -514,6 +514,7 @@ async def test_a_user_is_found_in_the_files_of_the_image(server: Harness) -> Non
         assert isinstance(task, GatedTask)
         assert task.processes[-1].spec.user == expected
         assert task.processes[-1].spec.env["HOME"] == ("/home/app" if expected.uid == 7 else "/")
+    server.app.state.info = replace(server.app.state.info, one_image=False)
     for user, said in (
         ("nosuch", "no user 'nosuch'"),
         ("app:nosuch", "no group 'nosuch'"),
@@ -522,6 +523,25 @@ async def test_a_user_is_found_in_the_files_of_the_image(server: Harness) -> Non
         ("9" * 5000, "is no id"),
     ):
         assert said in await failure(server, accounts, f"USER {user}", "RUN true")
+
+
+@pytest.mark.asyncio
+async def test_where_no_program_of_an_image_runs_every_user_is_known(server: Harness) -> None:
+    context = await mount(server, {"/f": b"1"})
+    users = []
+    for name in ("app", "www-data:more"):
+        lines = f"COPY --chown={name} f /f", f"USER {name}", "RUN true"
+        image_id = await built(server, *lines, context_mount_id=context)
+        task = server.engine.tasks[-1]
+        assert isinstance(task, GatedTask)
+        spec = task.processes[-1].spec
+        assert spec.user is not None
+        assert spec.env["HOME"] == f"/home/{name.partition(':')[0]}"
+        entry = await (await server.create(image_id=image_id)).task.files.stat("/f")
+        assert (entry.uid, entry.gid) == (spec.user.uid, spec.user.gid)
+        users.append(spec.user)
+    assert users[0].uid == users[0].gid
+    assert len({users[0].uid, users[1].uid, users[1].gid}) == 3
 
 
 # With a real kernel
