@@ -37,6 +37,26 @@ _SECRET_TEXTS = (
     re.compile(rb"PRIVATE KEY-----"),
     re.compile(rb"ecretAccessKey"),
 )
+#: What else tells one below `/etc/apt`. Other settings mention passwords, such as pam(8).
+_SECRET_TEXTS_OF_APT = (
+    # A proxy without a scheme: `"user:password@proxy:3128"`.
+    re.compile(rb":(?<=[\w.%+-]:)[^\s\"'/:@]{1,200}@[\w\[]"),
+    # The fields of netrc(5) have any order, and may be on lines of their own.
+    re.compile(rb"machine\s+\S.{0,500}?\spassword\s+\S", re.DOTALL),
+    re.compile(rb"default\s+password\s+\S"),
+)
+#: Keys with values, in any syntax of settings. Looking for them takes longer than for the words.
+_SECRET_WORDS = (b"secret", b"token", b"passw", b"apikey", b"api_key", b"api-key")
+_SECRET_KEY = re.compile(
+    rb"(?:secret|token|passw(?:or)?d|api[_-]?key)[\w-]{0,40}[\"']?\s{0,40}[=:\"']\s{0,40}[^\s;]"
+)
+#: What follows the host in a URL; and what looks like a token in it: a query, and names that look
+#: random. The time of a snapshot of Debian is none: `20240101T000000Z`.
+_PATH_OF_URL = re.compile(rb"://[^\s\"/?]+([/?][^\s\"]*)")
+_TOKEN = re.compile(
+    rb"\?.|/[\da-fA-F]{8}-[\da-fA-F]{4}-"
+    rb"|(?<![a-zA-Z\d])(?!\d{8}T\d{6}Z)(?=[a-zA-Z]*\d)(?=\d*[a-zA-Z])[a-zA-Z\d]{16}"
+)
 _LARGEST = 4 * 1024 * 1024
 #: Bytes of a module that is one file: compiled ones are large.
 _LARGEST_MODULE = 64 * 1024 * 1024
@@ -242,7 +262,7 @@ def _copy_as(info: os.stat_result, source: str, target: str) -> None:
                     _copy(entry, f"{target}/{entry.name}")
     elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
         content = _content(source, info.st_size)
-        if not has_secret(content):
+        if not has_secret(content, of_apt="/etc/apt/" in source):
             make_file(target, content, info.st_mode & 0o755)
 
 
@@ -251,10 +271,22 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAMES.fullmatch(name) is not None
 
 
-def has_secret(content: bytes) -> bool:
-    """Whether a file with this content is left out."""
+def has_secret(content: bytes, *, of_apt: bool = False) -> bool:
+    """Whether a file with this content is left out; `of_apt`: whether it is below `/etc/apt`."""
     # Each begins with letters, which `re` looks for faster than for one of several.
-    return any(text.search(content) for text in _SECRET_TEXTS)
+    if any(text.search(content) for text in _SECRET_TEXTS):
+        return True
+    # Files with a NUL are keyrings in the binary format: chance makes anything in them.
+    return of_apt and b"\0" not in content and _has_secret_of_apt(content)
+
+
+def _has_secret_of_apt(content: bytes) -> bool:
+    if any(text.search(content) for text in _SECRET_TEXTS_OF_APT):
+        return True
+    lower = content.lower()
+    if any(word in lower for word in _SECRET_WORDS) and _SECRET_KEY.search(lower):
+        return True
+    return any(_TOKEN.search(path) for path in _PATH_OF_URL.findall(content))
 
 
 # There are hundreds of files and links in /etc, and an engine starts with a copy of them: so here

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -16,6 +17,7 @@ import pytest_asyncio
 from pytest_sandbox.engine import OPEN_NETWORK, PackageDatabase, SupportsPackages
 from pytest_sandbox.fakes import Call
 from pytest_sandbox.local.engine.machine.packages import Packages
+from pytest_sandbox.local.zygote import skeleton
 from pytest_sandbox.server.builds.packages import uses_packages
 from pytest_sandbox.server.builds.steps import RunStep, TemporaryFile
 
@@ -241,6 +243,43 @@ def test_settings_that_may_hold_a_password_are_named(tmp_path: Path) -> None:
         "/etc/apt/sources.list.d/secret.list",
         "/etc/apt/sources.list.d/token.list",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Acquire::http::Proxy "me:word@proxy:3128";',
+        "machine x password word login me",
+        "machine x\n  account me\n  password word\n",
+        "default password word login me",
+        "[store]\naws_secret_access_key = word\n",
+        'Acquire::store::Token "word";',
+        "deb https://dl.cloudsmith.io/aB3dE6gH9jK2mN5p/me/mine/deb/debian bookworm main",
+        "URIs: https://packagecloud.io/priv/0123456789abcdef0123456789abcdef/me/mine",
+        "deb https://host/b0f7a5d2-1c3e-4a5b-8c7d-0123456789ab/debian bookworm main",
+        "deb https://host/debian?sig=word bookworm main",
+    ],
+)
+def test_secrets_in_settings_of_apt_do_not_show(tmp_path: Path, text: str) -> None:
+    packages = machine(tmp_path, {"etc/apt/sources.list": text})
+    assert packages.hidden_settings() == ["/etc/apt/sources.list"]
+    (tmp_path / "seen").mkdir()
+    skeleton.copy_chosen(str(tmp_path / "etc"), str(tmp_path / "seen"))
+    assert os.listdir(tmp_path / "seen/apt") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Acquire::http::Proxy "http://proxy:3128";',
+        "# http://snapshot.debian.org/archive/debian/20240101T000000Z\nURIs: http://host/debian\n",
+        "deb [signed-by=/etc/apt/keyrings/a.gpg] https://me-apt.pkg.dev/projects/packages-2024 a b",
+        "Types: deb\nURIs: https://packages.microsoft.com/ubuntu/22.04/prod\nSuites: jammy\n",
+        "# ask for a password, or a token\nAPT::Get::Assume-Yes false;\n",
+    ],
+)
+def test_settings_of_apt_without_a_secret_show(tmp_path: Path, text: str) -> None:
+    assert machine(tmp_path, {"etc/apt/sources.list": text}).hidden_settings() == []
 
 
 # With a real kernel, and a repository of one package

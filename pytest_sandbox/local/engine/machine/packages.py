@@ -160,7 +160,7 @@ class Packages:
     def _is_hidden(self, path: str, name: str) -> bool:
         content = self._content(path)
         hidden = skeleton.is_secret_name(name) or skeleton.is_secret_name(path.split("/")[-2])
-        return hidden or content is None or skeleton.has_secret(content[1])
+        return hidden or content is None or skeleton.has_secret(content[1], of_apt=True)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._root, name)
