@@ -34,7 +34,8 @@ _ELSEWHERE = _SECRETS / ".elsewhere"
 #: Installers try for up to a minute; where there is no network, they fail at once.
 _OFFLINE = dict.fromkeys(("PIP_RETRIES", "UV_HTTP_RETRIES", "npm_config_fetch_retries"), "0")
 _APT = "APT_CONFIG"
-_APT_FILE = "/tmp/.apt.conf"
+#: Where no layer has anything, whatever an image has at other places.
+_APT_FILE = "/dev/shm/.apt.conf"
 #: Where a sandbox has a single id, apt can become no other user: apt.conf(5), "Directories".
 _APT_AS_ROOT = 'APT::Sandbox::User "root";\n'
 _APT_OFFLINE = 'Acquire::Retries "0";\n'

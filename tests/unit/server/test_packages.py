@@ -168,6 +168,22 @@ async def test_lists_that_cannot_be_fetched_fail_the_step_where_there_is_a_netwo
     assert 'APT::Update::Error-Mode "any";' in online
 
 
+NO_TMP = "RUN rm -rf /tmp && ln -s gone /tmp", "RUN cat $APT_CONFIG # apt", "RUN ls /dev/shm; : apt"
+
+
+@pytest.mark.asyncio
+async def test_an_image_may_have_no_temporary_directory(debian: Harness) -> None:
+    _, log = await log_of(debian, *NO_TMP)
+    assert 'APT::Sandbox::User "root";' in log
+
+
+@pytest.mark.asyncio
+async def test_an_image_of_the_machine_may_have_no_temporary_directory(local: Harness) -> None:
+    image_id, log = await log_of(local, *NO_TMP)
+    assert 'APT::Sandbox::User "root";' in log
+    assert await printed(local, image_id, "ls", "-A", "/dev/shm") == ""
+
+
 # The database
 
 
