@@ -42,7 +42,8 @@ _KNOWN = {
         "debian:12 = debian:12 (sandbox_image_aliases)"
     ),
     rb"this sandbox has no user": (
-        "a sandbox of an ordinary user has more users than root if newuidmap is installed "
+        "cat /proc/self/uid_map in a sandbox shows which ids it has: mostly 0 to 65535 where root "
+        "runs the engine. That of an ordinary user has more than 0 if newuidmap is installed "
         "(package uidmap) and /etc/subuid has a line for the user; pytest-sandbox doctor says more"
     ),
     rb"No space left on device": (

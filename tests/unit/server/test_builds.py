@@ -266,7 +266,9 @@ async def test_a_step_without_network_says_how_to_have_one(server: Harness) -> N
     assert "network" not in await failure(server, "RUN echo oh; fail 1")
     missing = "RUN echo open /var/lib/dpkg/lock: No such file or directory; fail 1"
     assert "RUN apt-get update" in await failure(server, missing)
-    assert "newuidmap" in await failure(server, "RUN echo this sandbox has no user 1:1; fail 1")
+    missing = await failure(server, "RUN echo this sandbox has no user 70000:0; fail 1")
+    assert "newuidmap" in missing
+    assert "0 to 65535" in missing
     assert "Debian's own image" in await failure(server, "RUN echo sh: apt-get: not found; fail 1")
 
 

@@ -598,6 +598,10 @@ async def test_what_cannot_be_changed_says_where_files_may_go(local: Harness) ->
 
 @pytest.mark.asyncio
 async def test_steps_and_files_of_another_user(local: Harness) -> None:
+    base_id = await dockerfile(local, "FROM debian\n")
+    ids = (await printed(local, base_id, "cat", "/proc/self/uid_map")).split()
+    if sum(map(int, ids[2::3])) < 1237:
+        pytest.skip("the engine cannot do this here: users besides root need more ids")
     image_id = await dockerfile(
         local,
         "FROM debian\n"
@@ -618,6 +622,11 @@ async def test_steps_and_files_of_another_user(local: Harness) -> None:
             "77\n78\n78\n1234 1236 640\n0\n"
         )
     assert "no user 'nosuch'" in await failure(local, "USER nosuch", "RUN true")
+    # Its line is the last one of a large file.
+    line = "last:x:77:78::/:/bin/sh"
+    many = f"{{ yes x:x:1:1:::/bin/sh | head -c 2000000; echo; echo {line}; }} >> /etc/passwd"
+    lines = f"RUN {many}", "USER last", "RUN exit $(($(id -u) - 70))"
+    assert "exit code 7" in await failure(local, *lines)
 
 
 #: Where a Python environment has it, and others.
