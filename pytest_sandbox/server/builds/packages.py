@@ -21,6 +21,11 @@ _PROGRAMS = re.compile(
 )
 #: The line of the step that adds the database.
 LINE = "the packages of this machine, for apt-get"
+#: What the log of a build says about that step.
+_WITHOUT_SETTINGS = (
+    "what is installed on this machine counts as installed, but its settings in /etc and its data "
+    "in /var mostly do not show: docs/reference/images.md says how to have them"
+)
 
 
 def uses_packages(step: RunStep) -> bool:
@@ -48,4 +53,5 @@ async def put_packages(engine: Engine, files: Files, say: Callable[[str], Awaita
     database = SupportsPackages.of(engine).package_database()
     for path in database.left_out:
         await say(f"   (without {path}, which may hold a password)\n")
+    await say(f"   ({_WITHOUT_SETTINGS})\n")
     await files.unpack("/", database.content)

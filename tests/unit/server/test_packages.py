@@ -93,6 +93,8 @@ async def test_an_image_gets_the_database_before_the_first_step_that_uses_it(
         "=> Step 1: RUN true\n"
         "=> Step 2: the packages of this machine, for apt-get\n"
         "   (without /etc/apt/auth.conf, which may hold a password)\n"
+        "   (what is installed on this machine counts as installed, but its settings in /etc and "
+        "its data in /var mostly do not show: docs/reference/images.md says how to have them)\n"
         "=> Step 3: RUN apt-get update\n"
         "=> Step 4: RUN dpkg -l\n"
     )
@@ -108,7 +110,7 @@ async def test_lists_that_were_not_had_are_had_once_there_is_a_network(debian: H
     state = debian.app.state
     state.info = replace(state.info, network=OPEN_NETWORK)
     _, second = await log_of(debian, "# another definition", *commands)
-    assert first.count("\n") == 4
+    assert first.count("\n") == 5
     assert second.count("(from the cache)") == 2
     assert second.endswith("Step 3: RUN apt-get update\n")
 
