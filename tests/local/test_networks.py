@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import signal
 import socket
 import struct
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,7 @@ from pytest_sandbox.engine import (
     Unsupported,
 )
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.links.gateway_link import GatewayLink
 
 from ..security.internet import PUBLIC, PUBLIC6, Internet, echo, networked, outside
 from .conftest import content, is_running, until
@@ -319,6 +322,27 @@ async def test_networks_that_are_none_are_refused(networked: LocalEngine) -> Non
 
 
 @pytest.mark.asyncio
+async def test_what_the_gateway_cannot_be_told_of_is_not_admitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would be asked for what it does not know, and die."""
+    gateway = GatewayLink()
+    gateway._channel = SimpleNamespace(closed=False)  # type: ignore[assignment]
+    listener, peer = os.pipe()
+
+    def full(fd: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", full)
+        with pytest.raises(OSError, match="Too many"):
+            gateway.admit("1", [listener], Network(), frozenset())
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(listener)
+    os.close(peer)
+    assert gateway._admitted == {}
+
+
 async def test_a_gateway_that_is_killed_has_a_successor(outside: Internet) -> None:
     engine = LocalEngine()
     await engine.start()
