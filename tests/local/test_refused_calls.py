@@ -2,20 +2,29 @@
 
 import errno
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
+import pytest_asyncio
 
 from pytest_sandbox.engine import ProcessSpec, PtySize, StoreFull, Task
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local import LocalEngine, LocalOptions
 
 from .conftest import all_closed, descriptors
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Operation = Callable[[Task], Awaitable[object]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[LocalEngine]:
+    engine = LocalEngine(LocalOptions(pool=False))  # no descriptors but those of what tests create
+    await engine.start()
+    yield engine
+    await engine.close()
 
 
 def refuse(*_: object) -> NoReturn:
