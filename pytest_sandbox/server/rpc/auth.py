@@ -45,20 +45,22 @@ class RouterTokens:
 
     Args:
         clock: the engine's, by which tokens expire.
+        lifetime: seconds that they are valid.
 
     Attributes:
         clock: by which tokens expire.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, lifetime: float = ROUTER_TOKEN_LIFETIME) -> None:
         self.clock = clock
+        self._lifetime = lifetime
         self._key = secrets.token_bytes(32)
         #: Task id and expiry of tokens whose signature need not be checked: they were issued here.
         self._valid: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def issue(self, task_id: str) -> str:
         """A token for one task."""
-        expiry = self.clock.now() + ROUTER_TOKEN_LIFETIME
+        expiry = self.clock.now() + self._lifetime
         token = self._sign({"task_id": task_id, "exp": int(expiry)})
         self._valid[token] = task_id, expiry
         if len(self._valid) > KNOWN_TOKENS:
@@ -68,13 +70,13 @@ class RouterTokens:
     def renew(self, task_id: str, token: str) -> str:
         """The token of a task, or a new one if less than half of its time is left."""
         _, expiry = self._valid.get(token, ("", 0.0))
-        if expiry - self.clock.now() > ROUTER_TOKEN_LIFETIME / 2:
+        if expiry - self.clock.now() > self._lifetime / 2:
             return token
         return self.issue(task_id)
 
     def session(self) -> str:
         """A token that grants nothing: clients only look at its expiry."""
-        return self._sign({"exp": int(self.clock.now() + ROUTER_TOKEN_LIFETIME)})
+        return self._sign({"exp": int(self.clock.now() + self._lifetime)})
 
     def of_sandbox(self, sandbox_id: str) -> str:
         """A token that a client sends with its calls about a sandbox that it created."""

@@ -1,0 +1,38 @@
+"""What a test wants to know of the calls of a cloud, and to happen at them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from grpclib import Status
+
+
+class Hooks:
+    """Sees each call, and does what a test planned for it.
+
+    Attributes:
+        counts: how many calls there were, by name.
+    """
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self._planned: dict[tuple[str, int], Callable[[], object]] = {}
+
+    def at(self, rpc: str, nth: int, act: Callable[[], object]) -> None:
+        """Do something when the call comes that is the `nth` of its name from now on."""
+        self._planned[rpc, self.counts.get(rpc, 0) + nth] = act
+
+    def call(self, rpc: str, stream: Any) -> None:
+        """A call has come."""
+        count = self.counts[rpc] = self.counts.get(rpc, 0) + 1
+        act = self._planned.pop((rpc, count), None)
+        if act is not None:
+            act()
+
+    def request(self, stream: Any, message: Any) -> None:
+        """A message of the client has come."""
+
+    def response(self, stream: Any, message: Any) -> None:
+        """An answer is about to be sent."""
+
+    def end(self, stream: Any, status: Status) -> None:
+        """A call is about to end."""
