@@ -11,6 +11,9 @@ import errno
 import os
 import stat
 
+from ..kernel.calls import PreparedCalls
+from ..kernel.present import Modes, add_folder
+
 #: What the kernel shows; mounts over it would hide what `masked_paths` mounted.
 _KERNEL = ("/dev", "/proc", "/sys")
 #: Source of mounted images in the list of mounts, which tells them from other mounts: nothing
@@ -44,6 +47,34 @@ def prepare(root: str, folders: list[str], files: list[str]) -> None:
                 raise OSError(errno.EINVAL, f"{path!r} of the image is not a file", path)
         finally:
             os.close(fd)
+
+
+def have(root: str, folders: list[str], files: list[str], calls: PreparedCalls) -> None:
+    """Have `calls` do what `prepare` does, quickly if nothing is missing.
+
+    Args:
+        root: where the paths begin.
+        folders: as for `prepare`, and those that the files are in.
+        files: as for `prepare`.
+        calls: where it is prepared.
+    """
+    check = PreparedCalls()
+    for path in folders:
+        add_folder(root + path, check)
+    modes = Modes([root + path for path in files], check)
+    calls.do(_have, root, folders, files, check, modes)
+
+
+def _have(
+    root: str, folders: list[str], files: list[str], check: PreparedCalls, modes: Modes
+) -> None:
+    try:
+        check.make()
+        if modes.are_files():
+            return
+    except OSError:
+        pass  # something is missing or wrong, or a kernel or a filter does not know a call
+    prepare(root, folders, files)
 
 
 def remove(root: str, path: str) -> None:

@@ -81,12 +81,12 @@ def mount_root(
         # A hostile program may have written the layers: nothing is where the skeleton had it.
         folders = ["/dev/pts", "/dev/shm", "/proc", "/sys"]
         devices = [f"/dev/{name}" for name in DEVICES]
-        calls.do(mount_points.prepare, "/root", folders, devices)
+        mount_points.have("/root", folders, devices, calls)
     # overlayfs does not show what is mounted below a lower directory, so each tree gets an overlay
     # over the root's.
     for tree in trees:
         if stack or tree.shown == "with project":
-            calls.do(mount_points.prepare, "/root", [tree.path], [])
+            mount_points.have("/root", [tree.path], [], calls)
         if tree.layered:
             target = "/root" + tree.path
             mount_layers(tree.part, target, layers, stack, tree.lower, calls=calls)

@@ -21,6 +21,7 @@ _NUMBERS = {
         "seccomp": 317,
         "setns": 308,
         "bpf": 321,
+        "statx": 332,
     },
     "aarch64": {
         "pivot_root": 41,
@@ -29,6 +30,7 @@ _NUMBERS = {
         "seccomp": 277,
         "setns": 268,
         "bpf": 280,
+        "statx": 291,
     },
 }
 _COMMON_NUMBERS = {
@@ -36,6 +38,7 @@ _COMMON_NUMBERS = {
     "move_mount": 429,
     "clone3": 435,  # Linux 5.3
     "close_range": 436,  # Linux 5.9
+    "openat2": 437,  # Linux 5.6
     "mount_setattr": 442,  # Linux 5.12, the newest of all that is used
 }
 SUPPORTED_MACHINES = frozenset(_NUMBERS)
