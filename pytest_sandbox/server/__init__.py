@@ -14,27 +14,33 @@ if TYPE_CHECKING:
     from .model.sandboxes import SandboxRegistry as SandboxRegistry
     from .rpc.auth import ListenerConfig as ListenerConfig
     from .rpc.grpc_server import RpcServer as RpcServer
+    from .rpc.handshake import Handshake as Handshake
     from .rpc.recorder import Recorder as Recorder
+    from .rpc.strangers import Strangers as Strangers
 
 _WHERE = {
     "Application": "application",
+    "Handshake": "rpc.handshake",
     "ListenerConfig": "rpc.auth",
     "Listeners": "listeners",
     "Recorder": "rpc.recorder",
     "RpcServer": "rpc.grpc_server",
     "SandboxRegistry": "model.sandboxes",
     "ServedSandbox": "model.sandbox",
+    "Strangers": "rpc.strangers",
     "Tcp": "listeners",
 }
 
 __all__ = [
     "Application",
+    "Handshake",
     "ListenerConfig",
     "Listeners",
     "Recorder",
     "RpcServer",
     "SandboxRegistry",
     "ServedSandbox",
+    "Strangers",
     "Tcp",
 ]
 

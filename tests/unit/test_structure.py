@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "_shared": set(),  # which every part may import
     "_run": set(),
     "engine": {"images"},  # the layers of an image
-    "engines": {"engine", "local", "fakes"},
+    "engines": {"engine", "local", "fakes", "remote"},
     "gpus": set(),
     "images": set(),
     "local": {"engine", "gpus", "images"},
@@ -69,6 +69,8 @@ MAY_IMPORT = {
     "server.__main__": {"local"},  # which starts before all else
     "server.process": {"engine", "engines"},  # where a server meets its engine
     "client": {"_http2", "_proto", "_run", "rpcs"},
+    # HTTP/2 as client and server of this machine speak it, between two machines.
+    "remote": {"client", "server", "engine", "_proto", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
     "plugin": {
         "client",
@@ -78,7 +80,7 @@ MAY_IMPORT = {
         "rpcs",
         "inmemory",
     },  # _proto for the inspector, which is ours alone
-    "cli": {"_run", "client", "engine", "fakes", "gpus", "images", "inmemory", "local"},
+    "cli": {"_run", "client", "engine", "fakes", "gpus", "images", "inmemory", "local", "remote"},
     "": {"client", "plugin", "rpcs"},  # the package itself: the public names, re-exported
 }
 

@@ -1,0 +1,212 @@
+"""The far end of links: accepts connections, and has a session for each near side."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_sandbox._shared.async_tasks import background
+
+from .address import LEASES
+from .carrier import Carrier
+from .frames import DamagedFrame
+from .hello import (
+    DamagedHello,
+    Hello,
+    LinkRefusal,
+    Welcome,
+    decode_hello,
+    encode,
+    own_version,
+    versions,
+)
+from .session import Session
+from .timing import Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("pytest_sandbox.remote")
+
+#: Sessions at a time: each has an engine, which takes some 40 MB.
+MOST_SESSIONS = 64
+
+
+class FarService(Protocol):
+    """What serves one session."""
+
+    def accept(self) -> asyncio.Protocol:
+        """The protocol that runs on the session; called once."""
+
+    async def end(self) -> None:
+        """End all that the session made."""
+
+
+class FarLink:
+    """The far ends of all links of one process.
+
+    Args:
+        make: makes what serves a new session.
+        protocol: what both sides have to agree on, besides the version of this package.
+        token: what near sides have to show; empty if whoever reaches this may use it.
+        timing: how long to wait for near sides.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], FarService],
+        protocol: str,
+        token: str,
+        timing: Timing | None = None,
+    ) -> None:
+        self._make = make
+        self._protocol = protocol
+        self._secret = token.encode()
+        self._timing = timing or Timing()
+        self._ends: dict[str, _FarEnd] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def sessions(self) -> int:
+        """How many there are."""
+        return len(self._ends)
+
+    def connection(
+        self, on_known: Callable[[Carrier], Callable[[], None]] | None = None
+    ) -> Carrier:
+        """What takes a new connection.
+
+        Args:
+            on_known: counts a connection until what it returns is called, when it has shown the
+                token or has ended.
+        """
+        loop = asyncio.get_running_loop()
+        done: list[Callable[[], object]] = []
+
+        def on_made(carrier: Carrier) -> None:
+            done.append(loop.call_later(self._timing.dial, carrier.transport.abort).cancel)
+            if on_known is not None:
+                done.append(on_known(carrier))
+
+        def on_first(carrier: Carrier, first: bytes | Exception) -> None:
+            for each in done:
+                each()
+            self._first(carrier, first)
+
+        return Carrier(on_first, on_made)
+
+    async def close(self) -> None:
+        """End all sessions."""
+        for end in list(self._ends.values()):
+            end.session.end("pytest-sandbox serve was ended there")
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    def _first(self, carrier: Carrier, first: bytes | Exception) -> None:
+        if isinstance(first, OSError):
+            return
+        try:
+            if isinstance(first, Exception):
+                raise first
+            self._take(carrier, decode_hello(first))
+        except DamagedHello as error:
+            log.warning("a connection was refused: it says %s", error)
+            self._refuse(carrier, LinkRefusal("hello", "this is an engine of pytest-sandbox"))
+
+    def _refuse(self, carrier: Carrier, refusal: LinkRefusal) -> None:
+        # A client that speaks TLS, which this may not, sees from the answer that it does not.
+        carrier.transport.write(encode(refusal))
+        carrier.transport.close()
+
+    def _take(self, carrier: Carrier, hello: Hello) -> None:
+        if refusal := self._refusal(hello):
+            log.warning("a connection was refused: %s", refusal.refused)
+            self._refuse(carrier, refusal)
+            return
+        known = hello.session in self._ends
+        end = self._ends[hello.session] if known else self._new(hello)
+        end.stop_waiting()
+        end.session.leave()
+        carrier.transport.write(encode(Welcome(end.name, end.session.received)))
+        if not known:
+            end.session.begin()
+        try:
+            carrier.carry(end.session, hello.received)
+        except DamagedFrame as error:
+            end.session.end(f"its near side lost count: {error}")
+            carrier.transport.abort()
+
+    def _refusal(self, hello: Hello) -> LinkRefusal | None:
+        if not hmac.compare_digest(hello.token.encode(), self._secret):
+            return LinkRefusal("token", "")
+        if (hello.version, hello.protocol) != (own_version(), self._protocol):
+            return LinkRefusal("version", versions(self._protocol))
+        if hello.session and hello.session not in self._ends:
+            return LinkRefusal("session", "it was started anew, or waited in vain for a connection")
+        if not hello.session and len(self._ends) >= MOST_SESSIONS:
+            return LinkRefusal("busy", f"it serves {MOST_SESSIONS} runs, and no more")
+        return None
+
+    def _new(self, hello: Hello) -> _FarEnd:
+        name = secrets.token_urlsafe(24)
+        lease = min(max(hello.lease, LEASES[0]), LEASES[1])
+        end = _FarEnd(name, lease, self._make(), self._timing, partial(self._over, name))
+        self._ends[name] = end
+        log.info("a run begins; there are %d", len(self._ends))
+        return end
+
+    def _over(self, name: str, reason: str) -> None:
+        end = self._ends.pop(name)
+        log.info("a run has ended: %s; there are %d", reason, len(self._ends))
+        work = background(end.service.end())
+        self._ending.add(work)
+        work.add_done_callback(self._ended)
+
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        self._ending.discard(work)
+        if not work.cancelled() and (error := work.exception()) is not None:
+            log.error("what a run made could not be ended", exc_info=error)
+
+
+class _FarEnd:
+    """A session, and what serves it.
+
+    Attributes:
+        name: which its near side knows it by.
+        service: what serves it.
+        session: this end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lease: float,
+        service: FarService,
+        timing: Timing,
+        on_end: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.service = service
+        self._lease = lease
+        self._timer: asyncio.TimerHandle | None = None
+        self._on_end = on_end
+        self.session = Session(service.accept(), timing, self._wait, self._finish)
+
+    def stop_waiting(self) -> None:
+        """There is a connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self, reason: str) -> None:
+        log.warning("a connection was lost: %s; waiting %g s for another", reason, self._lease)
+        over = f"no connection for {self._lease:g} s"
+        self._timer = asyncio.get_running_loop().call_later(self._lease, self.session.end, over)
+
+    def _finish(self, reason: str) -> None:
+        self.stop_waiting()
+        self._on_end(reason)

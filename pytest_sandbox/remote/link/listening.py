@@ -1,0 +1,96 @@
+"""Where a far side listens, and the certificate that it shows there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox.server import Handshake, Strangers
+
+from .dialing import ALPN, fingerprint_of
+
+if TYPE_CHECKING:
+    from .carrier import Carrier
+    from .far import FarLink
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a far side shows.
+
+    Attributes:
+        context: of TLS.
+        fingerprint: for addresses; empty if an authority vouches for it.
+    """
+
+    context: ssl.SSLContext
+    fingerprint: str
+
+
+def own_certificate(host: str) -> Certificate:
+    """A certificate that nobody vouches for, known by its fingerprint.
+
+    Raises:
+        ImportError: trustme is not installed.
+    """
+    import trustme
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = trustme.CA().issue_cert(*{host, "localhost"})
+    made.configure_cert(context)
+    context.set_alpn_protocols([ALPN])
+    pem = made.cert_chain_pems[0].bytes().decode()
+    return Certificate(context, fingerprint_of(ssl.PEM_cert_to_DER_cert(pem)))
+
+
+class FarListener:
+    """A socket that listens for near sides.
+
+    Attributes:
+        port: which it has.
+    """
+
+    def __init__(self, server: asyncio.Server, port: int) -> None:
+        self._server = server
+        self.port = port
+
+    @classmethod
+    async def open(
+        cls, link: FarLink, host: str, port: int, context: ssl.SSLContext | None
+    ) -> FarListener:
+        """Listen.
+
+        Args:
+            link: takes the connections.
+            host: an address of this machine, or a name.
+            port: 0 for any that is free.
+            context: of TLS; without one, only this machine may reach the address.
+
+        Raises:
+            OSError: the address is in use, or not one of this machine.
+        """
+        strangers = Strangers()
+
+        def known(carrier: Carrier) -> Any:
+            return strangers.add(carrier.transport)
+
+        make = partial(link.connection, known)
+        factory = make if context is None else partial(Handshake, context, strangers.add, make)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            server = await asyncio.get_running_loop().create_server(factory, sock=listening)
+        except BaseException:
+            listening.close()
+            raise
+        return cls(server, listening.getsockname()[1])
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._server.close()

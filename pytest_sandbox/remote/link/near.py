@@ -1,0 +1,182 @@
+"""The near end of a link: connects, and connects again when a connection is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from grpclib.config import Configuration
+
+from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox.client.transport import CALLS, WINDOW, WideChannel
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.rpcs import StatusDetails
+
+from .dialing import dial
+from .frames import DamagedFrame
+from .hello import Hello, own_version
+from .session import Session
+from .ssh import dial_by_ssh
+from .timing import Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from grpclib.protocol import H2Protocol
+
+    from .address import RemoteAddress
+    from .carrier import Carrier
+    from .hello import Welcome
+
+log = logging.getLogger("pytest_sandbox.remote")
+
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class NearLink:
+    """A session with a far side.
+
+    Args:
+        address: of the far side.
+        protocol: what both sides have to agree on, besides the version of this package.
+        timing: how long to wait for it.
+
+    Attributes:
+        channel: for stubs of grpclib; usable once connected.
+        over: done, with the reason, when the session is over: all calls have failed then, and later
+            ones will.
+    """
+
+    def __init__(self, address: RemoteAddress, protocol: str, timing: Timing | None = None) -> None:
+        self.channel: WideChannel = _LinkChannel(self.open)
+        self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._address = address
+        self._protocol = protocol
+        self._timing = timing or Timing()
+        self._token = ""  # of the session
+        self._session: Session | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            EngineUnavailable: the far side cannot be reached, is not the right one, or refuses.
+        """
+        try:
+            # grpclib connects with the first call; this is so that errors are raised here.
+            await self.channel.__connect__()
+        except (OSError, asyncio.TimeoutError) as error:
+            raise self._unreachable(error) from error
+
+    async def open(self, make: Callable[[], P]) -> P:
+        """Connect for the first time, for what runs on the session: not for users of `channel`.
+
+        Raises:
+            EngineUnavailable: as `connect`, or the session is over.
+            OSError, asyncio.TimeoutError: the far side cannot be reached.
+        """
+        if self._session is not None:
+            reason = self.over.result() if self.over.done() else "its connection failed"
+            raise EngineUnavailable(f"the engine at {self._address.public} is gone: {reason}")
+        carrier, welcome = await self._dial()
+        served = make()
+        self._token = welcome.session
+        self._session = Session(served, self._timing, self._lost, self._finish)
+        self._session.begin()
+        carrier.carry(self._session, 0)
+        return served
+
+    async def close(self) -> None:
+        """End the session; the far side ends what it made. A second call does nothing."""
+        if self._session is not None:
+            self._session.close()
+        self._finish("it was closed")
+        self.channel.close()
+        if self._work is not None:
+            self._work.cancel()
+
+    async def _dial(self) -> tuple[Carrier, Welcome]:
+        received = self._session.received if self._session else 0
+        hello = Hello(
+            self._address.token,
+            own_version(),
+            self._protocol,
+            self._token,
+            received,
+            self._address.lease,
+        )
+        by_ssh = self._address.scheme == "ssh"
+        work = (dial_by_ssh if by_ssh else dial)(self._address, hello)
+        return await asyncio.wait_for(work, self._timing.dial)
+
+    def _lost(self, reason: str) -> None:
+        if self._address.scheme == "ssh":  # the far side ends with its connection
+            assert self._session is not None
+            self._session.end(f"the connection was lost: {reason}")
+            return
+        log.warning("the connection to %s was lost: %s", self._address.public, reason)
+        self._work = background(self._again(reason))
+
+    async def _again(self, lost: str) -> None:
+        """Connect again, while the far side may still have the session."""
+        session, loop = self._session, asyncio.get_running_loop()
+        assert session is not None
+        begin = refused_since = loop.time()
+        while (now := loop.time()) < begin + self._address.lease:
+            try:
+                carrier, welcome = await self._dial()
+                carrier.carry(session, welcome.received)
+            except EngineUnavailable as error:
+                session.end(f"the connection was lost ({lost}), and {error}")
+                return
+            except DamagedFrame as error:
+                session.end(f"{self._address.public} lost count: {error}")
+                return
+            except ConnectionRefusedError as error:
+                if now >= refused_since + self._timing.refused:
+                    session.end(f"the connection was lost ({lost}), and now {error.strerror}")
+                    return
+            except (OSError, asyncio.TimeoutError):
+                refused_since = loop.time()
+            else:
+                log.warning("connected to %s again", self._address.public)
+                return
+            await asyncio.sleep(self._timing.retry)
+        session.end(f"the connection was lost ({lost}) for {self._address.lease:g} s")
+
+    def _finish(self, reason: str) -> None:
+        if not self.over.done():
+            self.over.set_result(reason)
+
+    def _unreachable(self, error: BaseException) -> EngineUnavailable:
+        why = (
+            f"nothing came for {self._timing.dial:g} s"
+            if isinstance(error, asyncio.TimeoutError)
+            else getattr(error, "strerror", None) or str(error)
+        )
+        return EngineUnavailable(
+            f"{self._address.public} cannot be reached: {why}",
+            "Does it speak TLS? Then the address begins with grpc+tls://."
+            if self._address.scheme == "grpc" and isinstance(error, ConnectionResetError)
+            else "Is `pytest-sandbox serve --listen` running there, and does a firewall let its "
+            "port through?",
+        )
+
+
+class _LinkChannel(WideChannel):
+    """A channel over a session, which is made once."""
+
+    def __init__(
+        self, make: Callable[[Callable[[], H2Protocol]], Coroutine[Any, Any, H2Protocol]]
+    ) -> None:
+        windows = Configuration(
+            http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
+        )
+        super().__init__(path="link", config=windows, status_details_codec=StatusDetails())
+        self._make = make
+
+    async def _create_connection(self) -> H2Protocol:
+        return await self._make(self._protocol_factory)
