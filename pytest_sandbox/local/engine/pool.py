@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from typing import TYPE_CHECKING
 
@@ -158,6 +159,7 @@ class _Prepared:
         self.timer: asyncio.TimerHandle | None = None
 
 
+@functools.cache
 def capacity() -> int:
     """How many sandboxes the pool holds at most."""
     # Making them takes processor time, which a running test may need.

@@ -4,7 +4,7 @@ Callers know the arguments of `Sandbox.create` and `Sandbox._experimental_create
 client for Python has them, and no fields of a message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import NamedTuple
 
 from grpclib import GRPCError
@@ -24,17 +24,18 @@ class _RefusedArgument(NamedTuple):
     """Something that is not implemented.
 
     Attributes:
-        argument: what a definition has of it, as its caller wrote it; empty if it has nothing.
+        argument: what a definition has of it, as its caller wrote it, given the names of the fields
+            that are set too; empty if it has nothing.
         instead: what to do.
     """
 
-    argument: Callable[[pb.Sandbox], str]
+    argument: Callable[[pb.Sandbox, Set[str]], str]
     instead: str
 
 
-def _given(text: str, field: str) -> Callable[[pb.Sandbox], str]:
+def _given(text: str, field: str) -> Callable[[pb.Sandbox, Set[str]], str]:
     """An argument that sets a field of the definition."""
-    return lambda definition: text if field in _fields(definition) else ""
+    return lambda _, fields: text if field in fields else ""
 
 
 def _no_argument(field: str) -> _RefusedArgument:
@@ -44,19 +45,19 @@ def _no_argument(field: str) -> _RefusedArgument:
     )
 
 
-def _buckets(definition: pb.Sandbox) -> str:
+def _buckets(definition: pb.Sandbox, _: Set[str]) -> str:
     paths = [each.mount_path for each in definition.cloud_bucket_mounts]
     paths += [each.mount_path for each in definition.s3_mounts]
     return f"volumes={{{paths[0]!r}: CloudBucketMount(...)}}" if paths else ""
 
 
-def _shared_volumes(definition: pb.Sandbox) -> str:
+def _shared_volumes(definition: pb.Sandbox, _: Set[str]) -> str:
     paths = [each.mount_path for each in definition.nfs_mounts]
     return f"network_file_systems={{{paths[0]!r}: ...}}" if paths else ""
 
 
-def _policy(definition: pb.Sandbox) -> str:
-    given = {"experimental_outbound_policy", "outbound_policy"} & _fields(definition)
+def _policy(_: pb.Sandbox, fields: Set[str]) -> str:
+    given = {"experimental_outbound_policy", "outbound_policy"} & fields
     return "_experimental_outbound_policy" if given else ""
 
 
@@ -65,10 +66,10 @@ _NO_WORKERS = "remove it: there are no workers to choose from"
 
 _REFUSED = (
     _RefusedArgument(
-        lambda d: "ephemeral_disk" if d.resources.ephemeral_disk_mb else "",
+        lambda d, _: "ephemeral_disk" if d.resources.ephemeral_disk_mb else "",
         "the engine option disk says how much a sandbox may write",
     ),
-    _RefusedArgument(lambda d: "rdma" if d.resources.rdma else "", "create the sandbox without it"),
+    _RefusedArgument(lambda d, _: "rdma" if d.resources.rdma else "", "create the sandbox without it"),
     _RefusedArgument(
         _buckets,
         "mount a Volume, and put the objects into it with batch_upload; a program that talks to "
@@ -81,7 +82,7 @@ _REFUSED = (
         "by secrets, and say with outbound_domain_allowlist where it may send it",
     ),
     _RefusedArgument(
-        lambda d: f"custom_domain={d.custom_domain!r}" if d.custom_domain else "",
+        lambda d, _: f"custom_domain={d.custom_domain!r}" if d.custom_domain else "",
         "create the sandbox without it; Sandbox.tunnels() has the addresses",
     ),
     _RefusedArgument(
@@ -102,19 +103,15 @@ _REFUSED = (
 # `skip_num_threads_env_vars` of the resources is about variables that this server never sets.
 
 
-def _fields(definition: pb.Sandbox) -> set[str]:
-    """The names of the fields that are set."""
-    return {field.name for field, _ in definition.ListFields()}
-
-
 def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
     """Refuse what is not implemented, and what this engine cannot do.
 
     Raises:
         GRPCError: UNIMPLEMENTED.
     """
+    fields = {field.name for field, _ in definition.ListFields()}
     for refused in _REFUSED:
-        if argument := refused.argument(definition):
+        if argument := refused.argument(definition, fields):
             raise _refusal(argument, refused.instead)
     if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
         why = info.details.get(
