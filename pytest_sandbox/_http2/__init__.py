@@ -2,6 +2,7 @@
 
 from .frames import FIRST_WINDOW as FIRST_WINDOW
 from .joined_writes import JoinedWrites as JoinedWrites
+from .one_buffer import OneBuffer as OneBuffer
 from .plain_connection import PlainConnection as PlainConnection
 
-__all__ = ["FIRST_WINDOW", "JoinedWrites", "PlainConnection"]
+__all__ = ["FIRST_WINDOW", "JoinedWrites", "OneBuffer", "PlainConnection"]

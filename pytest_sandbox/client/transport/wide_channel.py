@@ -18,7 +18,7 @@ from grpclib.protocol import Connection, EventsProcessor, H2Protocol
 from h2.connection import H2Connection
 from h2.settings import SettingCodes
 
-from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, PlainConnection
+from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, OneBuffer, PlainConnection
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport, Transport
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FRAME = 1024 * 1024
 
 
-class _WideProtocol(H2Protocol):
+class _WideProtocol(H2Protocol, OneBuffer):
     """Does what grpclib does, with a connection of our own."""
 
     def connection_made(self, transport: BaseTransport) -> None:

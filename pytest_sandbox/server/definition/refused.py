@@ -69,7 +69,9 @@ _REFUSED = (
         lambda d, _: "ephemeral_disk" if d.resources.ephemeral_disk_mb else "",
         "the engine option disk says how much a sandbox may write",
     ),
-    _RefusedArgument(lambda d, _: "rdma" if d.resources.rdma else "", "create the sandbox without it"),
+    _RefusedArgument(
+        lambda d, _: "rdma" if d.resources.rdma else "", "create the sandbox without it"
+    ),
     _RefusedArgument(
         _buckets,
         "mount a Volume, and put the objects into it with batch_upload; a program that talks to "

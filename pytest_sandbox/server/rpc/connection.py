@@ -26,7 +26,7 @@ from h2.config import H2Configuration
 from h2.events import Event, StreamReset, UnknownFrameReceived
 from h2.settings import SettingCodes
 
-from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, PlainConnection
+from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, OneBuffer, PlainConnection
 
 from .answers import AnsweringConnection, AnsweringStream
 from .received import MOST_SETTINGS, Frames, ReceivedData
@@ -44,7 +44,7 @@ LARGEST_MESSAGES = 512 * 2**20
 MOST_CALLS = 10_000
 
 
-class ServedProtocol(H2Protocol):
+class ServedProtocol(H2Protocol, OneBuffer):
     """Does what grpclib does, with connections and streams of our own.
 
     Args:
