@@ -131,9 +131,11 @@ _MODAL_MODULES = frozenset(
 
 def __getattr__(name: str) -> Any:
     if name not in __all__ and name not in _MODAL_MODULES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        if name.startswith("_"):  # a part that is about to be imported, or no name of Modal's
+            raise AttributeError(message)
         from ._shared.absent_names import ABSENT
 
-        message = f"module {__name__!r} has no attribute {name!r}"
         if name in ABSENT:
             message += f": modal.{name} is not implemented in pytest-sandbox; {ABSENT[name]}"
         raise AttributeError(message)

@@ -18,22 +18,28 @@ the engine process was killed too, or never started, the next engine process rem
 inherits that. So the lock is held until the engine has started, failed, or is gone, even if the
 process that started it is killed meanwhile: no second engine starts beside the first.
 
-Importing this costs little, because the plugin imports it in every run of pytest.
+Importing this costs next to nothing, because the plugin does in every run of pytest. The names are
+imported when they are first asked for.
 """
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
-from .engine_process import EngineProcess as EngineProcess
-from .errors import EngineStartError as EngineStartError
-from .inheritance import RUN_VARIABLE as RUN_VARIABLE
-from .inheritance import Announcement as Announcement
-from .inheritance import app_name as app_name
-from .inheritance import inherited as inherited
-from .modal_variables import UNSET as UNSET
-from .modal_variables import modal_environment as modal_environment
-from .modal_variables import with_modal_environment as with_modal_environment
-from .run import Run as Run
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .engine_process import EngineProcess as EngineProcess
+    from .errors import EngineStartError as EngineStartError
+    from .inheritance import RUN_VARIABLE as RUN_VARIABLE
+    from .inheritance import Announcement as Announcement
+    from .inheritance import app_name as app_name
+    from .inheritance import inherited as inherited
+    from .modal_variables import UNSET as UNSET
+    from .modal_variables import modal_environment as modal_environment
+    from .modal_variables import with_modal_environment as with_modal_environment
+    from .run import Run as Run
 
 __all__ = [
     "RUN_VARIABLE",
@@ -48,6 +54,26 @@ __all__ = [
     "with_modal_environment",
 ]
 
+_WHERE = {
+    "EngineProcess": "engine_process",
+    "EngineStartError": "errors",
+    "RUN_VARIABLE": "inheritance",
+    "Announcement": "inheritance",
+    "app_name": "inheritance",
+    "inherited": "inheritance",
+    "UNSET": "modal_variables",
+    "modal_environment": "modal_variables",
+    "with_modal_environment": "modal_variables",
+    "Run": "run",
+}
+
 #: Returns the default client of this process while a test run has one. The plugin sets it and the
 #: client calls it; it is here because the plugin must not load the client before a test needs it.
 default_client: Callable[[], Any] | None = None
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return value

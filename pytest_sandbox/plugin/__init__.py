@@ -11,23 +11,26 @@ from . import plain_imports
 
 plain_imports.install()
 
-from .register import pytest_addoption as pytest_addoption  # noqa: E402
+from . import fixtures, hooks  # noqa: E402
+from .declarations import declare_options  # noqa: E402
 
 if TYPE_CHECKING:
+    import pytest
+
     from .engine import SandboxEngine as SandboxEngine
-    from .fixtures import SandboxFactory as SandboxFactory
-    from .gpu.fixture import LeasedGpus as LeasedGpus
+    from .factory import SandboxFactory as SandboxFactory
+    from .gpu.leased import LeasedGpus as LeasedGpus
     from .modal.server import ModalServer as ModalServer
     from .network_log import NetworkConnection as NetworkConnection
     from .network_log import SandboxNetworkLog as SandboxNetworkLog
     from .templates.decorator import sandbox_template as sandbox_template
 
 _WHERE = {
-    "LeasedGpus": "gpu.fixture",
+    "LeasedGpus": "gpu.leased",
     "ModalServer": "modal.server",
     "NetworkConnection": "network_log",
     "SandboxEngine": "engine",
-    "SandboxFactory": "fixtures",
+    "SandboxFactory": "factory",
     "SandboxNetworkLog": "network_log",
     "sandbox_template": "templates.decorator",
 }
@@ -42,6 +45,13 @@ __all__ = [
     "pytest_addoption",
     "sandbox_template",
 ]
+
+
+def pytest_addoption(parser: "pytest.Parser", pluginmanager: "pytest.PytestPluginManager") -> None:
+    """Declare the options, and register what every run needs."""
+    declare_options(parser)
+    for module in (fixtures, hooks):
+        pluginmanager.register(module, module.__name__)
 
 
 def __getattr__(name: str) -> Any:

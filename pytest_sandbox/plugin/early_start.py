@@ -6,10 +6,12 @@ import contextlib
 import inspect
 import os
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .collected import COLLECTED
 from .engine import ENGINE
 from .fakes import is_faked
 from .options import settings
@@ -17,7 +19,7 @@ from .templates.pytest_internals import definitions
 from .templates.taken import taken_templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: Fixtures that need it, besides templates.
 _NEED_ENGINE = {"sandbox", "sandbox_factory", "sandbox_engine", "modal_server"}
@@ -30,34 +32,25 @@ _XUNIT = ("_xunit_setup_", "_unittest_setUpClass_")
 #: Where packages are that were installed.
 _INSTALLED = ("/site-packages/", "/dist-packages/")
 _OURS = os.path.dirname(os.path.dirname(__file__)) + "/"
-#: The tests collected so far; `None` if the engine does not start early, or no longer.
-_COLLECTED = pytest.StashKey["list[pytest.Item] | None"]()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """See whether the engine may start early in this run."""
-    config = session.config
-    asked = settings(config)
-    early = asked.early_start and asked.engine != "fake" and not _any(config, _WITHOUT_TESTS)
-    config.stash[_COLLECTED] = [] if early else None
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Start the engine for the first test that needs it, unless it may be deselected."""
-    if not _any(item.config, _NARROWING):
-        _collected(item)
+#: Whether it is decided if the engine starts early.
+_DECIDED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Start the engine for the first test that needs it, unless it may be deselected."""
+    if not _any(item.config, _NARROWING):
+        so_far = item.config.stash[COLLECTED]
+        _start_for(item, so_far)
+
+
+def start_for_first(items: Sequence[pytest.Item]) -> None:
     """Start the engine if a test needs it that was not deselected."""
-    stash = session.config.stash
-    if stash.get(_COLLECTED, None) is not None:
-        stash[_COLLECTED] = []  # from the first one again: there may be fewer, in another order
-        for item in session.items:
-            _collected(item)
-    stash[_COLLECTED] = None
+    for number, item in enumerate(items, 1):  # there may be fewer, in another order
+        if _start_for(item, islice(items, number)):
+            break
+    if items:
+        items[0].config.stash[_DECIDED] = True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,17 +60,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.config.stash[ENGINE].wait_for_start()
 
 
-def _collected(item: pytest.Item) -> None:
-    """Start the engine if a test needs it, unless tests so far may prepare something for it."""
+def _start_for(item: pytest.Item, so_far: Iterable[pytest.Item]) -> bool:
+    """Start the engine if a test needs it, unless tests so far may prepare something for it.
+
+    Returns:
+        Whether it is decided now if the engine starts early.
+    """
     stash = item.config.stash
-    so_far = stash.get(_COLLECTED, None)
-    if so_far is None:
-        return
-    so_far.append(item)
-    if _needs_engine(item):
-        stash[_COLLECTED] = None
+    if _DECIDED not in stash and not _may_start(item.config):
+        stash[_DECIDED] = True
+    if _DECIDED not in stash and _needs_engine(item):
+        stash[_DECIDED] = True
         if not any(_prepares(each) for each in so_far):
             stash[ENGINE].start_soon()
+    return _DECIDED in stash
+
+
+def _may_start(config: pytest.Config) -> bool:
+    asked = settings(config)
+    return asked.early_start and asked.engine != "fake" and not _any(config, _WITHOUT_TESTS)
 
 
 def _needs_engine(item: pytest.Item) -> bool:

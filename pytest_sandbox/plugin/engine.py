@@ -12,7 +12,6 @@ import pytest
 from pytest_sandbox import _run
 from pytest_sandbox._shared.real import real_files
 
-from . import modules
 from .options import settings
 
 if TYPE_CHECKING:
@@ -58,12 +57,10 @@ class EngineSession:
         self._run: _run.Run | None = None
         self._engine: SandboxEngine | None = None
         self._mutex = threading.Lock()  # a test may have threads
-        self._outer = _run.default_client
         self._announced: _run.Announcement | None = None
         self._recording = contextlib.ExitStack()
         self._reported: dict[str, str] = {}
         self.created: list[str] = []
-        _run.default_client = self.client
 
     def run(self) -> _run.Run:
         """The run of this process, or of its controller."""
@@ -177,7 +174,7 @@ class EngineSession:
     @property
     def hidden(self) -> list[str]:
         """The values of secrets, which a report must not show."""
-        from .report import hidden_values  # late: only reports of failures have any
+        from .reports.report import hidden_values  # late: only reports of failures have any
 
         return hidden_values(self._engine.client.secret_values) if self._engine else []
 
@@ -199,7 +196,6 @@ class EngineSession:
 
     def close(self) -> None:
         """End the engine if this process owns it, and wait until it is gone."""
-        _run.default_client = self._outer
         if self._announced is not None:
             self._announced.end()
         if self._engine is not None:
@@ -224,28 +220,6 @@ class EngineSession:
 ENGINE = pytest.StashKey[EngineSession]()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which starts no engine yet."""
-    modules.restore()
     config.stash[ENGINE] = EngineSession(config)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Let processes that tests start find the run."""
-    if not session.config.option.collectonly:
-        session.config.stash[ENGINE].announce()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the engine after all other plugins are done."""
-    config.stash[ENGINE].close()
-    modules.remember()
-
-
-@pytest.fixture(scope="session")
-def sandbox_engine(pytestconfig: pytest.Config) -> SandboxEngine:
-    """The engine in use: `name`, `mode`, `capabilities`, `client`, `socket`."""
-    return pytestconfig.stash[ENGINE].engine()

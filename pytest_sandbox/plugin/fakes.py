@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from pytest_sandbox.inmemory import FakeSandboxes
 
 NAME = "fake_sandboxes"
-_ALLOW_HELP = (
-    "Rules that tests with fake_sandboxes may break; see the docs of the engine in memory."
-)
 #: The keywords of the marker, with their types and a description of these.
 KEYS: dict[str, tuple[tuple[type, ...], str]] = {
     "allow": ((list, tuple), "a list of names of rules"),
@@ -38,20 +35,6 @@ FAKE = pytest.StashKey["FakeSandboxes"]()
 #: The ids of its sandboxes, after it has ended: fixtures of the test still hold them.
 ENDED_IDS = pytest.StashKey["list[str]"]()
 _PHASE = pytest.StashKey[str]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the setting of the ini file."""
-    parser.addini("fake_sandboxes_allow", _ALLOW_HELP, type="args", default=[])
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
-    config.addinivalue_line(
-        "markers",
-        f"{NAME}({', '.join(f'{key}=...' for key in KEYS)}): shape the engine in memory of a "
-        "test; for each key the closest marker wins, except that allow=[...] adds up.",
-    )
 
 
 # Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
@@ -110,17 +93,11 @@ def _begin(item: pytest.Item, phase: str) -> None:
         item.stash[FAKE].rpcs.begin_phase(phase)
 
 
-@pytest.fixture
-def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
-    """The engine in memory of this test: `on_exec`, `faults`, `clock`, `rpcs`, `filesystem`.
-
-    While the fixture is in use, `Sandbox.create`, `sandbox` and `sandbox_factory` use this engine.
-    At the end, the test fails if it broke one of the rules `pytest_sandbox.inmemory.RULES`.
-    """
+def fake_of_test(item: pytest.Item) -> Iterator[FakeSandboxes]:
+    """The engine in memory of a test, while it is in use."""
     with real_files():  # which modules keep that are imported now
         from pytest_sandbox.inmemory import FakeSandboxes
 
-    item = request.node
     spec = _spec(item)
     try:
         fake = FakeSandboxes(seed=item.nodeid, **spec)

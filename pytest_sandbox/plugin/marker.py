@@ -1,6 +1,6 @@
 """The marker `sandbox(**spec)`: checked at collection; for each key the closest marker wins."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -34,37 +34,14 @@ _NEVER_NONE = (
 )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
-    config.addinivalue_line(
-        "markers",
-        f"sandbox({', '.join(f'{key}=...' for key in _CHECKS)}): shape the sandboxes of a test; "
-        "project=True shows rootdir; each other key is the parameter of that name of "
-        "Sandbox.create, and for each key the closest marker wins.",
-    )
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Turn invalid markers into an error of the collection, with one line for each test."""
-    report = yield
-    items = [node for node in report.result or () if isinstance(node, pytest.Item)]
-    problems = [f"{item.nodeid}: {problem}" for item in items for problem in _problems(item)]
-    if problems:
-        report.outcome = "failed"
-        report.longrepr = "\n".join(problems)
-        report.result = []
-    return report
-
-
 def merged_spec(item: pytest.Item) -> dict[str, Any]:
     """The keys of all `sandbox` markers of a test; the closest that names a key wins.
 
     Raises:
         pytest.fail.Exception: a marker that was added after the collection is invalid.
     """
-    if problems := list(_problems(item)):
-        pytest.fail("\n".join(problems), pytrace=False)
+    if invalid := list(problems(item)):
+        pytest.fail("\n".join(invalid), pytrace=False)
     spec: dict[str, Any] = {}
     for mark in _closest_first(item):
         spec = {**mark.kwargs, **spec}
@@ -77,7 +54,8 @@ def _closest_first(item: pytest.Item) -> list[pytest.Mark]:
     return sorted(item.iter_markers("sandbox"), key=lambda mark: mark not in parameters)
 
 
-def _problems(item: pytest.Item) -> Iterator[str]:
+def problems(item: pytest.Item) -> Iterator[str]:
+    """What is invalid in the markers of a test, a line for each."""
     for mark in _closest_first(item):
         if mark.args:
             yield (

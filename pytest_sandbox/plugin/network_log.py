@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import pytest
-
 from pytest_sandbox._shared.command_text import printable
 
 from .engine import ENGINE
@@ -16,6 +14,8 @@ from .ownership import OWNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import pytest
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxConnection
 
@@ -101,9 +101,8 @@ class SandboxNetworkLog:
             yield description
 
 
-@pytest.fixture
-def sandbox_network_log(request: pytest.FixtureRequest) -> SandboxNetworkLog:
-    """What the sandboxes of this test connected to: `connections()`."""
+def log_of_test(request: pytest.FixtureRequest) -> SandboxNetworkLog:
+    """What the sandboxes of a test connected to."""
     if is_faked(request.node):
         request.getfixturevalue(NAME)
     return SandboxNetworkLog(request.node)

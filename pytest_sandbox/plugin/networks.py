@@ -1,4 +1,4 @@
-"""Networks of sandboxes: the fixture `sandbox_network`, and the network that each test has."""
+"""Networks of sandboxes: those that a test names, and the one that each test has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from .fakes import is_faked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pytest_sandbox.client import SandboxNetwork
 
@@ -18,14 +18,6 @@ OWN = "test"
 _NETWORK = pytest.StashKey["SandboxNetwork"]()
 #: The template of the first sandbox in each network of a test; empty if it was not a copy.
 _FIRST = pytest.StashKey["dict[SandboxNetwork, str]"]()
-
-
-@pytest.fixture
-def sandbox_network() -> Callable[[], SandboxNetwork]:
-    """Each call makes a network, for `sandbox_factory(network=net, alias="db")`."""
-    from pytest_sandbox.client import SandboxNetwork
-
-    return SandboxNetwork
 
 
 def placed(spec: Mapping[str, Any], item: pytest.Item, *, copy_of: str = "") -> dict[str, Any]:

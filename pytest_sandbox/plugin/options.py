@@ -14,9 +14,8 @@ from pytest_sandbox._shared.engine_options import parse_engine_options
 from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.suggestions import did_you_mean
 
+from .declarations import ENGINE_VARIABLE
 from .gpu.options import gpu_settings
-
-ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
 MOST_REPORT_LINES = 800
@@ -29,48 +28,6 @@ _NETWORKS = ("none", "open")
 _POOLS = ("auto", "off")
 #: Engines whose names are reserved for later releases.
 _NOT_YET = ("modal", "grpc")
-
-_ENGINE_HELP = (
-    "Where sandboxes run: auto (the default, means local; never anything weaker), local, "
-    "or fake (in memory)."
-)
-_IMAGE_HELP = (
-    "The image of sandboxes whose marker names none: host (the default), the view of this machine, "
-    "or the name of one in a registry, such as alpine:3.21."
-)
-_IMAGE_LOCK_HELP = (
-    "Whether sandbox-image.lock in the rootdir pins the tags of images: off (the default), on, or "
-    "update, which looks up where they lead now and writes the file."
-)
-_IMAGE_ALIASES_HELP = (
-    "Names of images that mean another one, one per line: 'python:3.* = host'. Debian and Python "
-    "images mean host unless a line says otherwise."
-)
-_ENGINE_OPTION_HELP = (
-    "An option of the engine, such as criu=/usr/sbin/criu; repeat it for more. It replaces the "
-    "option of the same name in the ini file."
-)
-_NETWORK_HELP = (
-    "What sandboxes reach that say nothing about it: none (the default) for their own loopback "
-    "interface, open for all public addresses."
-)
-_PROJECT_HELP = (
-    "Whether sandboxes show pytest's rootdir, without what git ignores and without secrets, unless "
-    "their marker says project=False: for the engine local."
-)
-_POOL_HELP = (
-    "Whether the engine makes sandboxes ahead, such as that of the next test while a test runs: "
-    "auto (the default) or off."
-)
-_EARLY_START_HELP = (
-    "Whether the engine may start while pytest still collects (the default), or starts once a test "
-    "needs it."
-)
-_REPORT_LINES_HELP = (
-    "How many lines of the end of each output the report of a failing test shows, and 80 times as "
-    "many bytes: 25 (the default), 250 with -vv; at most 800."
-)
-_STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
 
 
 @dataclass(frozen=True)
@@ -113,47 +70,11 @@ class Settings:
 _SETTINGS = pytest.StashKey[Settings]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options and their twins in the ini file."""
-    group = parser.getgroup("sandbox", "sandboxes")
-    group.addoption("--sandbox-engine", metavar="ENGINE", help=_ENGINE_HELP)
-    group.addoption(
-        "--sandbox-engine-option",
-        dest="sandbox_engine_options",
-        action="append",
-        metavar="NAME=VALUE",
-        help=_ENGINE_OPTION_HELP,
-    )
-    group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
-    group.addoption("--sandbox-image-lock", metavar="MODE", help=_IMAGE_LOCK_HELP)
-    group.addoption("--sandbox-network", metavar="NETWORK", help=_NETWORK_HELP)
-    group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
-    group.addoption("--sandbox-project", action="store_true", default=None, help=_PROJECT_HELP)
-    group.addoption("--sandbox-report-lines", metavar="LINES", help=_REPORT_LINES_HELP)
-    group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
-    parser.addini("sandbox_early_start", _EARLY_START_HELP, type="bool", default=True)
-    parser.addini("sandbox_engine", _ENGINE_HELP, default="")
-    parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
-    parser.addini("sandbox_image", _IMAGE_HELP, default="")
-    parser.addini("sandbox_image_aliases", _IMAGE_ALIASES_HELP, type="linelist", default=[])
-    parser.addini("sandbox_image_lock", _IMAGE_LOCK_HELP, default="")
-    parser.addini("sandbox_network", _NETWORK_HELP, default="")
-    parser.addini("sandbox_pool", _POOL_HELP, default="")
-    parser.addini("sandbox_project", _PROJECT_HELP, type="bool", default=False)
-    parser.addini("sandbox_report_lines", _REPORT_LINES_HELP, default="")
-    parser.addini("sandbox_strict", _STRICT_HELP, type="bool", default=False)
-
-
 # Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse invalid settings before any test runs."""
     settings(session.config)
-
-
-def pytest_report_header(config: pytest.Config) -> str:
-    """The effective engine, and the source of the choice."""
-    return settings(config).header
 
 
 def settings(config: pytest.Config) -> Settings:

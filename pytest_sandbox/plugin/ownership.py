@@ -75,7 +75,7 @@ class OwnedSandboxes:
             yield f"sandbox {sandbox_id}, which the test created and did not terminate"
         for number, command in enumerate(commands, 1):
             if command.running and not command.main:
-                from .report import command_line  # late: most tests leave nothing behind
+                from .reports.report import command_line  # late: most tests leave nothing behind
 
                 line = command_line(command, self._session.hidden)
                 yield f"command [{number}] in sandbox {sandbox_id}, still running: {line}"

@@ -9,12 +9,6 @@ from .engine import ENGINE
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Pass the run to a worker."""
-    node.config.stash[ENGINE].hand_over(node.workerinput)
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
     """End the sandboxes of a worker that crashed."""
     if error:

@@ -15,7 +15,7 @@ from pytest_sandbox.inmemory import RULES
 from pytest_sandbox.local import LocalOptions, Mode
 from pytest_sandbox.plugin import fakes
 from pytest_sandbox.plugin import marker as marker_module
-from pytest_sandbox.plugin import options as options_module
+from pytest_sandbox.plugin.declarations import declare_options
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -33,12 +33,12 @@ def test_every_key_of_the_marker_is_in_the_reference() -> None:
 
 def test_every_option_is_in_the_reference() -> None:
     parser = pytest.Parser(_ispytest=True)
-    options_module.pytest_addoption(parser)
+    declare_options(parser)
     options = {
         name for group in parser._groups for option in group.options for name in option.names()
     }
 
-    assert options == set(re.findall(r"`(--sandbox-[a-z-]+)[ `]", text("reference.md")))
+    assert options == set(re.findall(r"`(--(?:sandbox-|gpu)[a-z-]*)[ `]", text("reference.md")))
 
 
 def test_every_rule_of_fake_sandboxes_is_told() -> None:

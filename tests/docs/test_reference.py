@@ -15,6 +15,7 @@ import pytest_sandbox
 from pytest_sandbox import engines, exceptions, fakes, inmemory, plugin, rpcs, strategies
 from pytest_sandbox.cli import _main as cli
 from pytest_sandbox.engine import conformance
+from pytest_sandbox.plugin.declarations import declare_options
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -175,8 +176,7 @@ def test_every_fixture_is_in_the_reference() -> None:
 
 def test_every_setting_of_the_ini_file_is_in_the_reference() -> None:
     parser = pytest.Parser(_ispytest=True)
-    for module in ("options", "fakes", "gpu.options"):
-        importlib.import_module(f"pytest_sandbox.plugin.{module}").pytest_addoption(parser)
+    declare_options(parser)
 
     assert [name for name in parser._inidict if f"`{name}`" not in all_pages()] == []
 

@@ -257,7 +257,7 @@ def test_a_marker_that_is_wrong(pytester: pytest.Pytester, marker: str, words: s
 
 
 def test_modal_is_missing(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox.plugin.modal.fixture.modal_is_installed", lambda: False)
+    monkeypatch.setattr("pytest_sandbox.plugin.modal.serving.modal_is_installed", lambda: False)
 
     result = run(pytester, "\n        def test_it(modal_server): ...\n", head="")
 

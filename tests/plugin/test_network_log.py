@@ -10,8 +10,8 @@ from pytest_sandbox._proto.inspector_pb2 import (
     SandboxConnection,
     SandboxRefusedConnections,
 )
-from pytest_sandbox.plugin.network_hint import _TEXTS, network_hint
 from pytest_sandbox.plugin.network_log import network_lines
+from pytest_sandbox.plugin.reports.network_hint import _TEXTS, network_hint
 
 TESTS = """
     import pytest

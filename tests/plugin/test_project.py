@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxCommand
-from pytest_sandbox.plugin.import_hint import import_hint
+from pytest_sandbox.plugin.reports.import_hint import import_hint
 
 TESTS = """
     import os

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxCommand
-from pytest_sandbox.plugin import report
+from pytest_sandbox.plugin.reports import report
 
 
 @pytest.fixture(autouse=True)

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from ..marker import merged_spec
 from .marker import FIXTURE, wanted_gpus
 from .tested import takes_sandbox
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Turn these into an error of the collection, with one line for each test."""
-    report = yield
-    items = [node for node in report.result or () if isinstance(node, pytest.Item)]
-    problems = [f"{item.nodeid}: {text}" for item in items if (text := _problem(item))]
-    if problems:
-        report.outcome = "failed"
-        report.longrepr = "\n".join(problems)
-        report.result = []
-    return report
-
-
-def _problem(item: pytest.Item) -> str:
+def gpu_problem(item: pytest.Item) -> str:
+    """Why its markers about GPUs are invalid, or contradict each other; empty if they do not."""
     try:
         wanted = wanted_gpus(item)
         other = merged_spec(item).get("gpu") if wanted is not None else None

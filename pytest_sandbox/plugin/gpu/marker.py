@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: The fixture, which asks for a GPU without a marker too.
 FIXTURE = "gpu"
-_OURS = f"{__package__}.fixture"
+_OURS = f"{__package__.rpartition('.')[0]}.fixtures"
 _KEYS = ("kind", "count", "memory")
 
 
@@ -41,16 +41,6 @@ class GpusWanted:
 
 #: What the fixture asks for without a marker.
 ANY = GpusWanted((GpuRequest("", 1),))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
-    config.addinivalue_line(
-        "markers",
-        "gpu(kind=None, *, count=1, memory=None): the test needs GPUs; kind: 'H100', 'H100:2', "
-        "'any', or a list, of which the first that can be had will do; memory: MiB of each, to "
-        "share it with others.",
-    )
 
 
 def wanted_gpus(item: pytest.Item) -> GpusWanted | None:

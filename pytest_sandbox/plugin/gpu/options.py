@@ -9,14 +9,6 @@ import pytest
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 _MODES = ("auto", "skip", "require", "fake")
-_MODE_HELP = (
-    "Tests marked with gpu: auto (the default) runs them where the GPUs are, and else skips them "
-    "and says why; skip skips them; require makes such a skip an error; fake simulates the GPUs."
-)
-_STRICT_HELP = (
-    "Fail a test that never opened the GPUs that it asked for, or used one without the marker gpu."
-)
-_WAIT_HELP = "Seconds that a test waits for GPUs that others have: 600 (the default)."
 
 
 @dataclass(frozen=True)
@@ -41,17 +33,6 @@ class GpuSettings:
 
 
 _SETTINGS = pytest.StashKey[GpuSettings]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options and their twins in the ini file."""
-    group = parser.getgroup("sandbox")
-    group.addoption("--gpu", metavar="MODE", help=_MODE_HELP)
-    group.addoption("--gpu-strict", action="store_true", default=None, help=_STRICT_HELP)
-    group.addoption("--gpu-wait", metavar="SECONDS", help=_WAIT_HELP)
-    parser.addini("gpu", _MODE_HELP, default="")
-    parser.addini("gpu_strict", _STRICT_HELP, type="bool", default=False)
-    parser.addini("gpu_wait", _WAIT_HELP, default="")
 
 
 # Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.

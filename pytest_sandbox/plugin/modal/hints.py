@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
-from .fixture import SERVER
 from .marker import takes_modal_server
+from .serving import SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
+
+    import pytest
 
 _TITLE = "modal_server"
 _SCOPE_MISMATCH = re.compile(
@@ -53,17 +53,12 @@ def modal_hints(
         yield _TITLE, _BEFORE if takes_modal_server(item) else _WITHOUT
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def explain_failed_import(report: pytest.CollectReport) -> None:
     """Add the hint to the report of a module that cannot be imported for this reason."""
-    report = yield
     excinfo = getattr(getattr(report, "call", None), "excinfo", None)
     add_section = getattr(report.longrepr, "addsection", None)
     if excinfo is not None and add_section is not None and _asked_the_cloud(excinfo.value):
         add_section(_TITLE, _AT_IMPORT)
-    return report
 
 
 def _asked_the_cloud(error: BaseException) -> bool:

@@ -13,28 +13,8 @@ if TYPE_CHECKING:
 
 NAME = "modal_server"
 _ENGINES = ("fake", "local")
-_PRESET_HELP = (
-    "TOML file, relative to rootdir, with the secrets, volumes, proxies and environments that "
-    "Modal's clients find by name in tests with modal_server."
-)
 #: The keys of its own; the others are those of `fake_sandboxes`.
 OWN_KEYS = ("engine", "in_process", "preset")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
-    config.addinivalue_line(
-        "markers",
-        f"{NAME}(engine=..., preset=..., in_process=...): engine='fake' serves real Modal clients "
-        "from an engine in memory, shaped by the keys of fake_sandboxes; preset='FILE.toml' sets "
-        "up what they find by name; in_process=False is for a test whose clients are in other "
-        "processes only, so that modal need not be installed here.",
-    )
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the setting of the ini file."""
-    parser.addini("modal_server_preset", _PRESET_HELP, default="")
 
 
 def takes_modal_server(item: pytest.Item) -> bool:

@@ -31,8 +31,7 @@ _SEEN = pytest.StashKey[bool]()
 _CURRENT = pytest.StashKey[pytest.Item]()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_plugin_registered(plugin: object, plugin_name: str) -> None:
+def add_image_fixtures(plugin: object, plugin_name: str) -> None:
     """Add image fixtures to a `conftest.py`, or another plugin, before pytest collects it."""
     if isinstance(plugin, types.ModuleType):
         for template in _templates(plugin):
@@ -48,8 +47,7 @@ def pytest_plugin_registered(plugin: object, plugin_name: str) -> None:
                 )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
+def register_image_fixtures(collector: pytest.Collector) -> None:
     """Register the image fixtures of a test module before its tests are collected."""
     if isinstance(collector, pytest.Module) and _SEEN not in collector.stash:
         collector.stash[_SEEN] = True

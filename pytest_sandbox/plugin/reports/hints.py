@@ -7,8 +7,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from ..modal.hints import modal_hints
 from . import property_tests
-from .modal.hints import modal_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

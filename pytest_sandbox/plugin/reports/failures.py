@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_sandbox._run import EngineStartError
 
-from .engine import ENGINE
-from .ownership import OWNED
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from ..engine import ENGINE
+from ..ownership import OWNED
 
 #: How many characters of the reason why there is no engine reports show after the first one.
 _REASON = 80
@@ -20,17 +17,13 @@ _REASON = 80
 _LEFT_BEHIND = "left behind in sandboxes at teardown"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the sections; a worker of pytest-xdist sends them with the report."""
-    report = yield
+def complete(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Add the sections to a report."""
     if call.excinfo is not None and isinstance(call.excinfo.value, EngineStartError):
         report.longrepr = _engine_start_error(item, call.excinfo)
     owned = item.stash.get(OWNED, None)
     if owned is None:
-        return report
+        return
     if call.when == "teardown" and owned.left:
         report.sections.append((_LEFT_BEHIND, "\n".join(owned.left)))
     if report.failed:
@@ -38,7 +31,6 @@ def pytest_runtest_makereport(
         from .failure_sections import failure_sections  # late: most runs have no failure
 
         _add(report, list(failure_sections(item, owned, call.excinfo)), item.config)
-    return report
 
 
 def _engine_start_error(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:

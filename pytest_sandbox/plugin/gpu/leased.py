@@ -1,17 +1,17 @@
-"""The fixture `gpu`: the devices that a test has."""
+"""What the fixture `gpu` gives: the devices that a test has."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
-import pytest
-
 from .held import GPUS
 from .leases import give_gpus
 from .marker import ANY
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_sandbox.gpus import GpuDevice
 
 
@@ -90,9 +90,8 @@ class LeasedGpus(Sequence["GpuDevice"]):
         return self._devices[0]
 
 
-@pytest.fixture
-def gpu(request: pytest.FixtureRequest) -> LeasedGpus:
-    """The GPUs of this test, as the marker `gpu` asks for them; without one, any one."""
+def gpus_of_test(item: pytest.Item) -> LeasedGpus:
+    """The GPUs of a test, as its marker asks for them; without one, any one."""
     # A fixture of this name in a test suite may use this one, which then nothing announces.
-    give_gpus(request.node, ANY)
-    return LeasedGpus(request.node.stash[GPUS].devices)
+    give_gpus(item, ANY)
+    return LeasedGpus(item.stash[GPUS].devices)

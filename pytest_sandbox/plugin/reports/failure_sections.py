@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .engine import ENGINE
-from .fakes import ENDED_IDS, FAKE
+from ..engine import ENGINE
+from ..fakes import ENDED_IDS, FAKE
+from ..marker import merged_spec
+from ..modal.serving import SERVER
+from ..network_log import network_lines
+from ..options import settings
 from .hints import hints
 from .import_hint import import_hint
-from .marker import merged_spec
-from .modal.fixture import SERVER
 from .network_hint import network_hint
-from .network_log import network_lines
-from .options import settings
 from .report import BYTES_PER_LINE, describe, failed, hidden_values, title
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse
     from pytest_sandbox.client import Client
 
-    from .ownership import OwnedSandboxes
+    from ..ownership import OwnedSandboxes
 
 #: How many sandboxes of one test a report shows.
 _SANDBOXES = 10

@@ -1,4 +1,4 @@
-"""The fixtures for the calls of a test, for faults of calls, and for faults of connections."""
+"""The calls of a test, faults of calls, and faults of connections."""
 
 from __future__ import annotations
 
@@ -82,9 +82,8 @@ def _caller() -> str:
     return os.environ.get(_CALLER, "")
 
 
-@pytest.fixture
-def sandbox_rpcs(request: pytest.FixtureRequest) -> Rpcs:
-    """The calls made during this test: `sandbox_rpcs.of("SandboxCreate").one()`."""
+def rpcs_of_test(request: pytest.FixtureRequest) -> Rpcs:
+    """The calls of a test."""
     item = request.node
     if is_faked(item):
         faked: Rpcs = request.getfixturevalue(NAME).rpcs
@@ -95,12 +94,8 @@ def sandbox_rpcs(request: pytest.FixtureRequest) -> Rpcs:
     return rpcs
 
 
-@pytest.fixture
-def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
-    """Faults of the calls of this test: `sandbox_faults.on("TaskExecStart", nth=2)...`.
-
-    A fault that does not occur fails the test, unless it is `optional`.
-    """
+def faults_of_test(request: pytest.FixtureRequest) -> Iterator[Faults]:
+    """The faults of the calls of a test, while they are in use."""
     from pytest_sandbox.rpcs import Faults
 
     if is_faked(request.node):
@@ -111,12 +106,8 @@ def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
     end_faults(faults)
 
 
-@pytest.fixture
-def sandbox_network_faults(request: pytest.FixtureRequest) -> Iterator[NetworkFaults]:
-    """Faults of connections of sandboxes: `sandbox_network_faults.on("db.example").delay(0.2)`.
-
-    A fault that affects no connection fails the test, unless it is `optional`.
-    """
+def network_faults_of_test(request: pytest.FixtureRequest) -> Iterator[NetworkFaults]:
+    """The faults of connections of sandboxes of a test, while they are in use."""
     from pytest_sandbox.rpcs import NetworkFaults
 
     if is_faked(request.node):

@@ -1,4 +1,4 @@
-"""The fixture `modal_server`: the real `modal` client, on sandboxes of this machine."""
+"""What the fixture `modal_server` does: the real `modal` client, on sandboxes of this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_sandbox._run import UNSET
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox._shared.real import real_files
 
-from ..calls_fixtures import end_faults
+from ..calls import end_faults
 from ..engine import ENGINE
 from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
@@ -66,14 +66,8 @@ def modal_is_installed() -> bool:
     return importlib.util.find_spec("modal") is not None
 
 
-@pytest.fixture
-def modal_server(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
-    """A server for the real `modal` client: `rpcs`, `faults`, `sandbox_ids`, `fake`.
-
-    During the test, Modal's clients connect to it instead of the cloud: the `modal` of the test,
-    blocking and `.aio`, and those of processes that the test starts. The sandboxes that they make
-    end with the test.
-    """
+def server_of_test(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
+    """The server of a test for the real `modal` client, while it is in use."""
     item = request.node
     keys = own_keys(item)
     check_keys(item, KEYS)

@@ -1,0 +1,93 @@
+"""The sandboxes of a test: what the fixtures `sandbox` and `sandbox_factory` give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .create import creation, with_defaults
+from .engine import ENGINE
+from .fakes import NAME, is_faked
+from .gpu.held import gpu_keywords
+from .marker import merged_spec, problem_with
+from .networks import placed
+from .ownership import OWNED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from pytest_sandbox.client import Client, Sandbox
+
+    from .create import Creation
+
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
+
+class SandboxFactory:
+    """Creates sandboxes that end with the test.
+
+    `factory(*args, **spec)` takes the arguments of `Sandbox.create`. Those that are not given
+    come from the `sandbox` marker of the test, except `name` and `alias`, which only one sandbox
+    can have.
+    """
+
+    def __init__(
+        self, client: Callable[[], Client], item: pytest.Item, defaults: dict[str, Any]
+    ) -> None:
+        self._client = client
+        self._item = item
+        self._defaults = defaults
+
+    def __call__(self, *args: str, **spec: Any) -> Sandbox:
+        """Create a sandbox.
+
+        Raises:
+            EngineStartError: the engine cannot be started.
+            Error: what `Sandbox.create` raises.
+        """
+        return self._given(self._creation(args, spec).create())
+
+    async def aio(self, *args: str, **spec: Any) -> Sandbox:
+        """The same, awaited."""
+        return self._given(await self._creation(args, spec).create_aio())
+
+    def _creation(self, args: tuple[str, ...], spec: dict[str, Any]) -> Creation:
+        complete = {**self._defaults, **spec}
+        if "image" in spec and "project" not in spec:
+            complete.pop("project", None)
+        if problem := problem_with("network", complete.get("network")):
+            from pytest_sandbox.client.exceptions import InvalidError
+
+            raise InvalidError(problem)
+        client = complete.pop("client", None) or self._client()
+        return creation(client, args, placed(complete, self._item))
+
+    def _given(self, sandbox: Sandbox) -> Sandbox:
+        self._item.stash[OWNED].given.add(sandbox.object_id)
+        return sandbox
+
+
+def _defaults(item: pytest.Item) -> dict[str, Any]:
+    spec = {**gpu_keywords(item), **merged_spec(item)}
+    return with_defaults(item.config, spec, faked=is_faked(item))
+
+
+def new_factory(request: pytest.FixtureRequest) -> SandboxFactory:
+    """The factory of a test."""
+    defaults = _defaults(request.node)
+    for key in ("name", "alias"):
+        defaults.pop(key, None)
+    return _factory(request, defaults)
+
+
+def new_sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """A sandbox of a test, shaped by its marker."""
+    return _factory(request, _defaults(request.node))()
+
+
+def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> SandboxFactory:
+    session = request.config.stash[ENGINE]
+    fake = request.getfixturevalue(NAME) if is_faked(request.node) else None
+    client = (lambda: fake.client) if fake is not None else session.client
+    return SandboxFactory(client, request.node, defaults)

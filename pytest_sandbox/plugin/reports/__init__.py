@@ -1,0 +1,1 @@
+"""What the report of a failing test shows of its sandboxes, and hints."""
