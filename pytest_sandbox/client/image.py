@@ -381,8 +381,13 @@ class Image(FileInstallMethods):
         return self._described
 
 
-async def image_id(image: Image, client: BaseClient) -> str:
+async def image_id(image: Image, client: BaseClient, app_id: str = "") -> str:
     """The id by which a client's server knows what a caller gave as an image.
+
+    Args:
+        image: what the caller gave.
+        client: whose server.
+        app_id: of the app that it is for, if there is one; what has to be built is built there.
 
     Raises:
         InvalidError: it is something else.
@@ -394,16 +399,16 @@ async def image_id(image: Image, client: BaseClient) -> str:
     if image.is_host:
         return await host_image(client, project=image.has_project)
     if image.layer is not None:
-        return await _layer_id(image.layer, client)
+        return await _layer_id(image.layer, client, app_id)
     return image.object_id
 
 
-async def mount_ids(image: Image, client: BaseClient) -> list[str]:
+async def mount_ids(image: Image, client: BaseClient, app_id: str = "") -> list[str]:
     """The ids of the local files that sandboxes of an image get besides."""
-    return [await tree.upload(client) for tree in image.added]
+    return [await tree.upload(client, app_id) for tree in image.added]
 
 
-async def _layer_id(layer: ImageLayer[Image], client: BaseClient) -> str:
+async def _layer_id(layer: ImageLayer[Image], client: BaseClient, app_id: str) -> str:
     """The id of an image with steps, which is there when this returns.
 
     Steps that need nothing but their lines are asked for together, in one call.
@@ -415,7 +420,8 @@ async def _layer_id(layer: ImageLayer[Image], client: BaseClient) -> str:
         base, lines = below.base, [*below.lines, *lines]
     named = []
     if base is not None:
-        named.append(pb.BaseImage(docker_tag="base", image_id=await image_id(base, client)))
+        below_id = await image_id(base, client, app_id)
+        named.append(pb.BaseImage(docker_tag="base", image_id=below_id))
         lines.insert(0, "FROM base")
     if layer.archive is not None:
         archived = await layer.archive.image_id(client)
@@ -423,11 +429,12 @@ async def _layer_id(layer: ImageLayer[Image], client: BaseClient) -> str:
     login = pb.ImageRegistryConfig(registry_auth_type=layer.registry_kind)
     if layer.registry_secret is not None:
         login.secret_id = await layer.registry_secret.reference.id(client)
+    context = await layer.files.upload(client, app_id) if layer.files is not None else ""
     definition = pb.Image(
         dockerfile_commands=lines,
         base_images=named,
         secret_ids=[await secret.reference.id(client) for secret in layer.secrets],
-        context_mount_id=await layer.files.upload(client) if layer.files is not None else "",
+        context_mount_id=context,
         context_files=[
             pb.ImageContextFile(filename=name, data=text.encode())
             for name, text in layer.context_files.items()
@@ -435,7 +442,7 @@ async def _layer_id(layer: ImageLayer[Image], client: BaseClient) -> str:
         build_args=layer.build_args,
         image_registry_config=login,
     )
-    return await build(client, definition, force=layer.force_build)
+    return await build(client, definition, force=layer.force_build, app_id=app_id)
 
 
 async def forget_image(image: Image, client: BaseClient) -> None:

@@ -44,8 +44,12 @@ class AddedPython:
         self._name = f"python-build-standalone.20241008.{match[1]}.0{match[2]}-gnu"
         self.lines = _LINES
 
-    async def upload(self, client: BaseClient) -> str:
+    async def upload(self, client: BaseClient, app_id: str = "") -> str:
         """The id under which the server has them.
+
+        Args:
+            client: of the server.
+            app_id: has no effect: they belong to no app.
 
         Raises:
             ConflictError: there is no such interpreter; the message says how to get it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import images_pb2 as pb
-from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.common_pb2 import DEPLOYMENT_NAMESPACE_WORKSPACE, GenericResult
 
 from ..exceptions import ImageBuildError
 from ..transport.retries import CONTROL
@@ -25,13 +25,24 @@ _HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 _HOLD = 55.0
 
 
-async def build(client: BaseClient, definition: pb.Image, *, force: bool) -> str:
+async def build(client: BaseClient, definition: pb.Image, *, force: bool, app_id: str = "") -> str:
     """The id of an image, which is there when this returns.
+
+    Args:
+        client: of the server that makes it.
+        definition: what it is made of.
+        force: make it again although the server has it.
+        app_id: of the app that it is for, if there is one.
 
     Raises:
         ImageBuildError: a step failed.
     """
-    request = pb.ImageGetOrCreateRequest(image=definition, force_build=force)
+    request = pb.ImageGetOrCreateRequest(
+        image=definition,
+        app_id=app_id,
+        force_build=force,
+        namespace=DEPLOYMENT_NAMESPACE_WORKSPACE,
+    )
     response = await client.calls.control(
         lambda link: link.control.ImageGetOrCreate,
         request,

@@ -15,7 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_sandbox._proto import volumes_pb2 as pb
-from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_EPHEMERAL
+from pytest_sandbox._proto.common_pb2 import (
+    OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
+    OBJECT_CREATION_TYPE_EPHEMERAL,
+)
 
 from ..exceptions import InvalidError, ServiceError
 
@@ -104,8 +107,12 @@ class LocalTree:
     def __repr__(self) -> str:
         return self._described
 
-    async def upload(self, client: BaseClient) -> str:
+    async def upload(self, client: BaseClient, app_id: str = "") -> str:
         """Send what the server does not have; the id under which it has the files.
+
+        Args:
+            client: of the server.
+            app_id: of the app that they are for, with which they are deleted, if there is one.
 
         Raises:
             InvalidError: the name of a file is not UTF-8, or a link leads out of a build context.
@@ -126,7 +133,10 @@ class LocalTree:
                 await _send(client, file, entry)
         mount = pb.MountGetOrCreateRequest(
             files=[entry for _, entry in entries],
-            object_creation_type=OBJECT_CREATION_TYPE_EPHEMERAL,
+            app_id=app_id,
+            object_creation_type=OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
+            if app_id
+            else OBJECT_CREATION_TYPE_EPHEMERAL,
         )
         response = await client.calls.control(lambda link: link.control.MountGetOrCreate, mount)
         return response.mount_id
@@ -268,10 +278,13 @@ def _put(url: str, source: TreeFile, size: int) -> None:
     import http.client  # takes long, and only large files need it
 
     address = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+    secured = address.scheme == "https"
+    kind = http.client.HTTPSConnection if secured else http.client.HTTPConnection
+    connection = kind(str(address.hostname), address.port, timeout=60)
+    target = f"{address.path}?{address.query}" if address.query else address.path
     try:
         with source.open() as file:
-            connection.request("PUT", address.path, file, {"Content-Length": str(size)})
+            connection.request("PUT", target, file, {"Content-Length": str(size)})
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace")
     finally:

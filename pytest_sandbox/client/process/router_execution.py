@@ -39,8 +39,8 @@ T = TypeVar("T")
 class RouterExecution(Execution):
     """A command started through the command router.
 
-    Calls about it can be made before the server has answered that it started: one that comes
-    too early is repeated.
+    Calls about it can be made before a server of this package has answered that it started: one
+    that comes too early is repeated. Other servers are asked once they have answered.
 
     Args:
         task: where it runs.
@@ -168,8 +168,15 @@ class RouterExecution(Execution):
             if (code := _code(response)) is not None:
                 return code
 
+    async def may_call(self) -> None:
+        """Return when calls about it may be made: later with servers that are not ours."""
+        refused = self._following is not None and self._following.refused
+        if refused or RPC in self._calls.missing:
+            await asyncio.shield(self.started)
+
     async def _once_started(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call, and again if it overtook the one that starts the command."""
+        await self.may_call()
         early = not self.has_started()
         try:
             return await call()
@@ -206,6 +213,7 @@ class _RouterOutput(OutputStream):
                     yield data
             if following.ended(self._descriptor, request.offset):
                 return
+        await self._execution.may_call()
         while True:
             early = not self._execution.has_started()
             try:

@@ -176,6 +176,7 @@ class TaskCalls:
             await self._renew_first()
 
     async def _renew_second(self) -> None:
+        await self.id()  # which it has once it has started, as the router has to be ready
         request = SandboxGetCommandRouterAccessRequest(sandbox_id=self.sandbox_id)
         access = await self.calls.control(
             lambda link: link.control.SandboxGetCommandRouterAccess, request

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxTag, SchedulerPlacement, StringMap
+from pytest_sandbox._proto.secrets_pb2 import SecretSource
 from pytest_sandbox._shared.type_names import type_name
 
 from ..base_client import own_app_id
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
-    from pytest_sandbox._proto.secrets_pb2 import SecretSource
 
     from ..apps.app import App
     from ..base_client import BaseClient
@@ -207,13 +207,16 @@ async def define(
     options = _options(experimental_options)
     client, app_id = await _home(client, app)
     second = second_is_wanted() and gpus is None and client.gpu is None and member is None
+    variables = StringMap(contents=check_environment(env)) if env else None
     sources = [await each.reference.source(client) for each in given] if second else None
+    if sources is not None and variables is not None:
+        sources.append(SecretSource(env=variables))  # the last one wins
     definition = Definition(
         entrypoint_args=args,
         name=name,
-        image_id=await image_id(image or Image.host(), client),
-        mount_ids=await mount_ids(image, client) if image is not None else (),
-        environment_variables=StringMap(contents=check_environment(env)) if env else None,
+        image_id=await image_id(image or Image.host(), client, app_id),
+        mount_ids=await mount_ids(image, client, app_id) if image is not None else (),
+        environment_variables=None if second else variables,
         secret_ids=() if second else await _secret_ids(given, client, app_id),
         timeout_secs=timeout,
         idle_timeout_secs=idle_timeout,

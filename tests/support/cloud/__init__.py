@@ -10,6 +10,8 @@ does and a server on this machine does not: see `CloudOptions`.
 from .clock import SteppedClock as SteppedClock
 from .cloud import Cloud as Cloud
 from .cloud import running as running
+from .comparison import differences as differences
 from .options import CloudOptions as CloudOptions
 from .options import Loss as Loss
 from .options import RateLimit as RateLimit
+from .recorder import WireRecorder as WireRecorder

@@ -108,7 +108,7 @@ def test_secrets_come_with_the_call(second: Callable[..., Sandbox], rpcs: Rpcs) 
     )
     assert sandbox.stdout.read() == "1 2 3\n"
     rpcs.of("SecretGetOrCreate").none()
-    assert len(rpcs.of("SandboxCreateV2").one().request.secret_sources) == 2
+    assert len(rpcs.of("SandboxCreateV2").one().request.secret_sources) == 3  # the last is env
     with pytest.raises(NotFoundError):
         second(secrets=[Secret.from_name("no-such-secret")])
 
