@@ -382,12 +382,7 @@ class Image(FileInstallMethods):
 
 
 async def image_id(image: Image, client: BaseClient, app_id: str = "") -> str:
-    """The id by which a client's server knows what a caller gave as an image.
-
-    Args:
-        image: what the caller gave.
-        client: whose server.
-        app_id: of the app that it is for, if there is one; what has to be built is built there.
+    """The id by which a client's server knows what a caller gave as an image, for an app if any.
 
     Raises:
         InvalidError: it is something else.
@@ -429,12 +424,12 @@ async def _layer_id(layer: ImageLayer[Image], client: BaseClient, app_id: str) -
     login = pb.ImageRegistryConfig(registry_auth_type=layer.registry_kind)
     if layer.registry_secret is not None:
         login.secret_id = await layer.registry_secret.reference.id(client)
-    context = await layer.files.upload(client, app_id) if layer.files is not None else ""
+    files = await layer.files.upload(client, app_id) if layer.files is not None else ""
     definition = pb.Image(
         dockerfile_commands=lines,
         base_images=named,
         secret_ids=[await secret.reference.id(client) for secret in layer.secrets],
-        context_mount_id=context,
+        context_mount_id=files,
         context_files=[
             pb.ImageContextFile(filename=name, data=text.encode())
             for name, text in layer.context_files.items()
