@@ -103,6 +103,27 @@ async def test_each_sandbox_has_its_own_layer_over_the_project(
 
 @needs_root
 @pytest.mark.asyncio
+async def test_a_moved_project_is_not_written_to_in_a_snapshot(
+    moded: LocalEngine, root: Path
+) -> None:
+    """A program may rename directories above the place where the project is mounted."""
+    task = await moded.create(TaskSpec(project=True))
+    above = Path(*root.parts[:3])  # below /tmp, where only this sandbox has it
+    moved = above.with_name("moved")
+    readme = moved / root.relative_to(above) / "README"
+    done = await shell(task, f"mv {above} {moved} && echo before > {readme}")
+    assert done.code == 0, done.err
+    image = await task.snapshot()
+
+    await shell(task, f"echo after > {readme}")
+
+    assert (await shell(task, f"cat {readme}")).out == "after\n"
+    copy = await moded.create(TaskSpec(image=image, project=True))
+    assert (await shell(copy, f"cat {root}/README")).out == "before\n"
+
+
+@needs_root
+@pytest.mark.asyncio
 async def test_a_memory_snapshot_has_the_project(root: Path) -> None:
     engine = LocalEngine(LocalOptions(project=str(root)))
     await engine.start()

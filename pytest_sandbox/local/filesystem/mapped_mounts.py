@@ -66,19 +66,32 @@ def open_mapped(paths: list[str], users: int) -> list[int]:
     return copies
 
 
-def _map(copy: int, path: str, users: int) -> None:
-    try:
-        mounts.set_attributes(copy, mounts.MOUNT_ATTR_IDMAP, userns=users)
-    except OSError as error:
-        # A layer that is made of the sandbox's own store belongs to its user namespace, and needs
-        # no mapping; the kernel refuses one: can_idmap_mount() in fs/namespace.c. That it can map a
-        # tmpfs has shown before, at `/skeleton`.
-        if error.errno != errno.EINVAL or not path.startswith("/layers/"):
-            raise
+def prepare_mapped(
+    paths: Sequence[str], users: int | ctypes.c_long, calls: PreparedCalls
+) -> list[ctypes.c_long]:
+    """Have `calls` do what `open_mapped` does."""
+    copies = []
+    for path in paths:
+        copies.append(mounts.prepare_open_tree(path, calls))
+        _map(copies[-1], path, users, calls)
+    return copies
+
+
+def _map(
+    copy: int | ctypes.c_long,
+    path: str,
+    users: int | ctypes.c_long,
+    calls: PreparedCalls = NOW,
+) -> None:
+    # A layer that is made of the sandbox's own store belongs to its user namespace, and needs no
+    # mapping; the kernel refuses one: can_idmap_mount() in fs/namespace.c. That it can map a tmpfs
+    # has shown before, at `/skeleton`.
+    allowed = (errno.EINVAL,) if path.startswith("/layers/") else ()
+    mounts.set_attributes(copy, mounts.MOUNT_ATTR_IDMAP, userns=users, allowed=allowed, calls=calls)
 
 
 def attach_mapped(
-    paths: list[str], copies: Sequence[int | ctypes.c_long], calls: PreparedCalls = NOW
+    paths: Sequence[str], copies: Sequence[int | ctypes.c_long], calls: PreparedCalls = NOW
 ) -> None:
     """Mount copies over the originals, in a stage of one's own, and close them.
 

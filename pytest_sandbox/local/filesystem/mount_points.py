@@ -19,6 +19,8 @@ _KERNEL = ("/dev", "/proc", "/sys")
 #: Source of mounted images in the list of mounts, which tells them from other mounts: nothing
 #: inside of a sandbox can mount.
 IMAGE_SOURCE = "image"
+#: Likewise that of the root, and of folders of the machine that have a layer of the sandbox's.
+LAYERED_SOURCE = "overlay"
 #: O_PATH takes no right to read; with O_NOFOLLOW, a link in the last place is refused: open(2). So
 #: each name of a path is opened by itself.
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -64,7 +64,8 @@ def mount_root(
     layers: Layers,
     stack: list[int],
     *,
-    source: str = "overlay",
+    source: str = mount_points.LAYERED_SOURCE,
+    same: bool = False,
     calls: PreparedCalls = NOW,
 ) -> None:
     """Mount the sandbox's root at `/root`, all but the trees of the machine that are read-only.
@@ -74,10 +75,12 @@ def mount_root(
         layers: those of the zygote.
         stack: numbers of the layers that the root begins with, the newest first.
         source: what the list of mounts calls the root.
+        same: whether all is mounted at the same places in a root that shows the same files, so that
+            they are all there.
         calls: where the calls are prepared, if not made at once.
     """
     mount_layers("r", "/root", layers, stack, "../skeleton", source=source, calls=calls)
-    if stack:
+    if stack and not same:
         # A hostile program may have written the layers: nothing is where the skeleton had it.
         folders = ["/dev/pts", "/dev/shm", "/proc", "/sys"]
         devices = [f"/dev/{name}" for name in DEVICES]
@@ -85,7 +88,7 @@ def mount_root(
     # overlayfs does not show what is mounted below a lower directory, so each tree gets an overlay
     # over the root's.
     for tree in trees:
-        if stack or tree.shown == "with project":
+        if not same and (stack or tree.shown == "with project"):
             mount_points.have("/root", [tree.path], [], calls)
         if tree.layered:
             target = "/root" + tree.path
@@ -132,7 +135,7 @@ def mount_layers(
     stack: list[int],
     base: str,
     *,
-    source: str = "overlay",
+    source: str = mount_points.LAYERED_SOURCE,
     calls: PreparedCalls = NOW,
 ) -> None:
     """Mount a part of layers, with the same part of the store in `/box` over it.

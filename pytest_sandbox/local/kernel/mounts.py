@@ -124,10 +124,10 @@ def open_tree(path: str, *, recursive: bool = False, folder: int = AT_FDCWD) -> 
     return call("open_tree", folder, os.fsencode(path), flags, about=path)
 
 
-def prepare_open_tree(path: str, calls: PreparedCalls) -> ctypes.c_long:
+def prepare_open_tree(path: str, calls: PreparedCalls, *, recursive: bool = False) -> ctypes.c_long:
     """Have `calls` do what `open_tree` does for a path; the descriptor."""
-    args = number("open_tree"), AT_FDCWD, path, _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC
-    return calls.add_opening("syscall", *args, about=path)
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
+    return calls.add_opening("syscall", number("open_tree"), AT_FDCWD, path, flags, about=path)
 
 
 def move_mount(
@@ -135,7 +135,7 @@ def move_mount(
     target: str,
     *,
     source: str = "",
-    folder: int = AT_FDCWD,
+    folder: int | ctypes.c_long = AT_FDCWD,
     name: str = "",
     calls: PreparedCalls = NOW,
 ) -> None:
@@ -169,7 +169,19 @@ class _MountAttr(ctypes.Structure):
     ]
 
 
-def set_attributes(tree: int, attributes: int, *, userns: int = 0, recursive: bool = False) -> None:
+def _set_userns(attr: _MountAttr, userns: ctypes.c_long) -> None:
+    attr.userns_fd = userns.value
+
+
+def set_attributes(
+    tree: int | ctypes.c_long,
+    attributes: int,
+    *,
+    userns: int | ctypes.c_long = 0,
+    recursive: bool = False,
+    allowed: tuple[int, ...] = (),
+    calls: PreparedCalls = NOW,
+) -> None:
     """Set `MOUNT_ATTR_...` of a detached mount, `mount_setattr(2)`.
 
     Args:
@@ -178,10 +190,17 @@ def set_attributes(tree: int, attributes: int, *, userns: int = 0, recursive: bo
             takes that only for a mount that was never attached: mount_setattr(2), ID-mapped mounts.
         userns: a descriptor of a user namespace.
         recursive: set them for the mounts below as well.
+        allowed: errors that are none.
+        calls: where the call is prepared, if not made at once.
 
     Raises:
         OSError: the kernel refused it.
     """
-    attr = _MountAttr(attributes, 0, 0, userns)
+    attr = _MountAttr(attributes, 0, 0, 0)
+    if isinstance(userns, int):
+        attr.userns_fd = userns
+    else:
+        calls.do(_set_userns, attr, userns)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
-    call("mount_setattr", tree, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr))
+    args = tree, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr)
+    calls.add("syscall", number("mount_setattr"), *args, about="mount_setattr", allowed=allowed)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 
 from .calls import NOW
-from .syscalls import call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ctypes
+
     from .calls import PreparedCalls
 
 # include/uapi/linux/sched.h
@@ -35,17 +36,18 @@ def unshare(flags: int, calls: PreparedCalls = NOW) -> None:
     calls.add("unshare", flags, about=f"unshare({names})")
 
 
-def enter(namespace: int, kind: int) -> None:
+def enter(namespace: int | ctypes.c_long, kind: int, calls: PreparedCalls = NOW) -> None:
     """Enter namespaces, `setns(2)`.
 
     Args:
         namespace: a descriptor of a namespace, or a pidfd, for those of that process.
         kind: `CLONE_NEW...`; several of them for a pidfd.
+        calls: where the call is prepared, if not made at once.
 
     Raises:
         OSError: the kernel refused it.
     """
-    call("setns", namespace, kind)
+    calls.add_number("setns", namespace, kind)
 
 
 def owner_of(namespace: int) -> int:
@@ -55,3 +57,8 @@ def owner_of(namespace: int) -> int:
         OSError: the kernel refused it.
     """
     return fcntl.ioctl(namespace, _NS_GET_USERNS)
+
+
+def prepare_owner_of(namespace: int, calls: PreparedCalls) -> ctypes.c_long:
+    """Have `calls` do what `owner_of` does."""
+    return calls.add_opening("ioctl", namespace, _NS_GET_USERNS)

@@ -12,21 +12,27 @@ import select
 import signal
 
 from . import prctl
+from .calls import NOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .calls import PreparedCalls
 
 
-def die_with(parent: int) -> None:
+def die_with(parent: int, calls: PreparedCalls = NOW) -> None:
     """Be killed when the parent ends, which may have happened already.
 
     Args:
         parent: its pid, in the pid namespace that is ours too.
+        calls: where the calls are prepared, if not made at once.
     """
-    prctl.die_with_parent(signal.SIGKILL)
+    prctl.die_with_parent(signal.SIGKILL, calls)
     # Children get another parent before they get the signal: forget_original_parent() in
     # kernel/exit.c.
+    calls.do(_end_unless, parent)
+
+
+def _end_unless(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(0)
 

@@ -27,7 +27,6 @@ from ..filesystem.tree_writer import TreeWriter
 from ..filesystem.walk import Visitor, open_folder, walk
 from ..kernel import file_attributes, mounts
 from ..kernel.file_attributes import Attributes
-from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,18 +48,17 @@ _NONSENSE = (
 )
 
 
-def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
+def write(config: SandboxConfig, stack: list[int], fd: int) -> None:
     """Write layers as one, merged, to a pipe; in a helper.
+
+    It has entered the user namespace of sandboxes: there, owners are numbers of the sandbox,
+    whichever ids of the machine stand for them in this run, user_namespaces(7).
 
     Args:
         config: what sandboxes have in common.
-        users: the user namespace of sandboxes.
         stack: the layers, the newest first.
         fd: the pipe.
     """
-    # There, owners are numbers of the sandbox, whichever ids of the machine stand for them in this
-    # run: user_namespaces(7).
-    helper.enter_user_namespace(users, config.mapped(stack))
     out = _Writer(fd)
     places = _parts(config)
     parts = {
@@ -75,12 +73,11 @@ def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
     out.end()
 
 
-def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
-    """Make a store of what `write` wrote; in a helper.
+def read(config: SandboxConfig, room: int, fd: int) -> int:
+    """Make a store of what `write` wrote; in such a helper.
 
     Args:
         config: what sandboxes have in common.
-        users: the user namespace of sandboxes.
         room: bytes that it may take.
         fd: a pipe with the stream.
 
@@ -90,7 +87,6 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
     Raises:
         OSError: `EINVAL` if the stream is not whole, or is something else.
     """
-    helper.enter_user_namespace(users, [])
     root_mounts.mount_store(min(config.size, room), config.inodes)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:

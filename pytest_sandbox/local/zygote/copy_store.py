@@ -6,26 +6,23 @@ from ..filesystem import root_mounts
 from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
 from ..kernel import mounts
-from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import SandboxConfig
 
 
-def copy_store(config: SandboxConfig, room: int, mount_namespace: int, store: int) -> int:
-    """Copy a store; in a helper.
+def copy_store(config: SandboxConfig, room: int, store: int) -> int:
+    """Copy a store; in a helper that has entered the sandbox.
 
     Args:
         config: what sandboxes have in common.
         room: bytes that the copy may take.
-        mount_namespace: the sandbox's mount namespace.
-        store: what it writes to.
+        store: what the sandbox writes to.
 
     Returns:
         The copy.
     """
-    helper.enter(mount_namespace, [])
     root_mounts.mount_store(min(config.size, room), config.inodes)
     # overlayfs alone uses `work`, which is made anew for each mount.
     source, target, links = open_folder(".", store), open_folder("/box"), open_folder("/box/work")

@@ -1,7 +1,7 @@
 """Directories of a sandbox: copying one, and mounting copies over others.
 
-All of it in helpers, and every path is looked up with the sandbox's own root as the root, so that
-it cannot lead out, whatever links the sandbox has put there.
+All of it in helpers that have entered the sandbox, and every path is looked up with the sandbox's
+own root as the root, so that it cannot lead out, whatever links the sandbox has put there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
 from ..kernel import mounts, namespaces
 from ..kernel.mountinfo import read_mounts
-from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ def copy_folder(config: SandboxConfig, room: int, mount_namespace: int, path: st
     Returns:
         A store; the directory is its part `r`.
     """
-    helper.enter(mount_namespace, [])
     root_mounts.mount_store(min(config.size, room), config.inodes)
     os.mkdir("/box/r")
     # By descriptor: the walk then is in the sandbox's mount namespace, while the copy is made in
@@ -57,7 +55,6 @@ def mount_folder(config: SandboxConfig, stack: list[int], mount_namespace: int, 
     Raises:
         OSError: `EPERM` for a path that is not one for this.
     """
-    helper.enter(mount_namespace, config.mapped(stack))
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_layers("r", "/root", config.layers, stack, "../empty", source=IMAGE_SOURCE)
     _move_to(mount_namespace, path)
@@ -65,7 +62,6 @@ def mount_folder(config: SandboxConfig, stack: list[int], mount_namespace: int, 
 
 def mount_root(config: SandboxConfig, stack: list[int], mount_namespace: int, path: str) -> None:
     """Mount the root of an image over a directory; arguments as for `mount_folder`."""
-    helper.enter(mount_namespace, config.mapped(stack))
     root_mounts.mount_store(config.size, config.inodes)
     trees = config.trees_of(stack, project=False)
     root_mounts.mount_root(trees, config.layers, stack, source=IMAGE_SOURCE)
@@ -87,8 +83,8 @@ def unmount_folder(mount_namespace: int, path: str) -> None:
     Raises:
         OSError: `EINVAL` if there is none, `EBUSY` if it is in use.
     """
-    helper.enter(mount_namespace, [])
-    # Opened here: see `replace_store`.
+    # Opened here: in the sandbox's mount namespace, /proc shows another pid namespace, in which
+    # this process does not exist.
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     if not stat.S_ISDIR(os.stat(path).st_mode):

@@ -220,13 +220,13 @@ class FileRequests:
 
         if not is_quick_to_free(among.usage(number)):
             with contextlib.suppress(OSError):  # there may be no process for it
-                self._start(HelperPlan(work, [], unmounted), 0)
+                self._start(HelperPlan(work, [], succeeded=unmounted), 0)
                 return
         unmounted(work())
 
     def _start(self, plan: HelperPlan, number: int) -> None:
         try:
-            helper = Helper(plan.work, plan.fds)
+            helper = Helper(plan.work, plan.fds, plan.where)
         except OSError:
             plan.failed()
             raise

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import socket
 
-from ..filesystem.mapped_mounts import attach_mapped, open_mapped
+from ..filesystem.mapped_mounts import attach_mapped, prepare_mapped
 from ..kernel import idmap, namespaces, parent
+from ..kernel.calls import PreparedCalls
+from ..kernel.clone import clone
 from ..kernel.descriptors import close_all_except
 from ..protocol import wire
 from ..protocol.common import Failed
@@ -22,12 +23,17 @@ from ..protocol.message import BadMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ctypes
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from ..protocol.message import Message
 
 Work: TypeAlias = "Callable[[], list[int] | Message]"
+
+
+def here(calls: PreparedCalls) -> None:
+    """The work needs nothing to be done before."""
 
 
 class Helper:
@@ -36,26 +42,28 @@ class Helper:
     Args:
         work: what it does; returns descriptors for the zygote, or what to answer the engine.
         fds: all descriptors that it needs.
+        where: has calls prepared that it makes before the work.
 
     Attributes:
         told: what to answer the engine, if the work has returned that.
     """
 
-    def __init__(self, work: Work, fds: list[int]) -> None:
+    def __init__(
+        self, work: Work, fds: list[int], where: Callable[[PreparedCalls], None] = here
+    ) -> None:
         self.told: Message | None = None
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        zygote = os.getpid()
+        first = PreparedCalls()
+        parent.die_with(os.getpid(), first)
+        # So that nothing of another sandbox lives on in this process.
+        close_all_except([theirs.fileno(), *fds], first)
         try:
+            where(first)
             # Keeps room for the descriptor that may come with the answer: what the work has changed
             # could not be undone if that were lost.
             self._room = self._sock.dup()
-            self.pid = os.fork()
-            if self.pid == 0:
-                try:
-                    parent.die_with(zygote)
-                    _run(work, theirs, [theirs.fileno(), *fds])
-                finally:
-                    os._exit(0)  # not sys.exit(3): the zygote's own clean-up is not ours
+            # Without the zygote's handlers of signals, which write to its pipe.
+            self.pid = clone(0, lambda: _run(first, work, theirs))
         except OSError:
             self._sock.close()
             raise
@@ -87,13 +95,9 @@ class Helper:
         return fds
 
 
-def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
-    # The pipe is the zygote's, and so are the handlers: fork(2).
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    close_all_except(fds)  # so that nothing of another sandbox lives on in this process
+def _run(first: PreparedCalls, work: Work, sock: socket.socket) -> None:
     try:
+        first.make()
         done = work()
         passed = done if isinstance(done, list) else []
         _let_go([sock.fileno(), *passed])
@@ -111,35 +115,40 @@ def _let_go(kept: list[int]) -> None:
     close_all_except(kept)
 
 
-def enter(namespace: int, mapped: list[str]) -> None:
-    """Become root of a sandbox, with a copy of the stage of one's own.
+def enter(namespace: int, mapped: Sequence[str], calls: PreparedCalls) -> None:
+    """Have a helper become root of a sandbox, with a copy of the stage of its own.
 
     Args:
         namespace: one of the sandbox's own.
         mapped: what of the stage is needed and has to be mapped: see `SandboxConfig.mapped`.
+        calls: made by the helper.
     """
     owner = namespaces.owner_of(namespace)
-    if os.path.samestat(os.fstat(owner), os.stat("/proc/self/ns/user")):
-        _enter_new_mount_namespace()
+    try:
+        ours = os.path.samestat(os.fstat(owner), os.stat("/proc/self/ns/user"))
+    finally:
+        os.close(owner)
+    if ours:
+        _enter_new_mount_namespace(calls)
     else:
-        enter_user_namespace(owner, mapped)
-    os.close(owner)
+        enter_user_namespace(namespaces.prepare_owner_of(namespace, calls), mapped, calls)
 
 
-def enter_user_namespace(namespace: int, mapped: list[str]) -> None:
-    """Become root of a user namespace, with a copy of the stage of one's own; see `enter`."""
-    zygote = os.getppid()
-    copies = open_mapped(mapped, namespace)
+def enter_user_namespace(
+    namespace: int | ctypes.c_long, mapped: Sequence[str], calls: PreparedCalls
+) -> None:
+    """Have a helper become root of a user namespace; see `enter`."""
+    copies = prepare_mapped(mapped, namespace, calls)
     # First of all: it is what gives the capabilities that the other namespaces ask for, setns(2).
-    namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
-    idmap.become_root()
+    namespaces.enter(namespace, namespaces.CLONE_NEWUSER, calls)
+    idmap.become_root(calls)
     # Cleared by the change of ids: prctl(2), PR_SET_PDEATHSIG.
-    parent.die_with(zygote)
-    _enter_new_mount_namespace()
-    attach_mapped(mapped, copies)
+    parent.die_with(os.getpid(), calls)
+    _enter_new_mount_namespace(calls)
+    attach_mapped(mapped, copies, calls)
 
 
-def _enter_new_mount_namespace() -> None:
+def _enter_new_mount_namespace(calls: PreparedCalls) -> None:
     # What is mounted from here on is seen by this process only, and is gone when it ends.
-    namespaces.unshare(namespaces.CLONE_NEWNS)
-    os.umask(0)
+    namespaces.unshare(namespaces.CLONE_NEWNS, calls)
+    calls.add("umask", 0)

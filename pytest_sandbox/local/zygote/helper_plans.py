@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from ..agent import outlet
 from ..filesystem.layers import IMAGES, check_room
@@ -10,13 +11,15 @@ from ..kernel import namespaces
 from ..kernel.tmpfs import usage
 from ..protocol.common import Succeeded
 from ..protocol.zygote import LayerMade, OutletMade
-from . import archive, copy_store, directories, helper, replace_store
+from . import archive, copy_store, directories, helper
 from .images import unpacking
+from .replace_store import StoreReplacement, to_move
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ..kernel.calls import PreparedCalls
     from ..protocol import zygote as messages
     from ..protocol.images import RemoveUnpackedRequest, UnpackRequest
     from ..protocol.message import Message
@@ -31,6 +34,7 @@ class HelperPlan:
     Args:
         work: what the helper does.
         fds: descriptors that it needs.
+        where: has calls prepared that the helper makes before the work: see `helper.enter`.
         succeeded: called with the descriptors that it sent; returns the answer for the engine.
         failed: called if anything went wrong.
         passes_on: whether the descriptors that it sent go to the engine, beside the answer.
@@ -40,6 +44,7 @@ class HelperPlan:
         self,
         work: Work,
         fds: list[int],
+        where: Callable[[PreparedCalls], None] = helper.here,
         succeeded: Callable[[list[int]], Message] = lambda _: Succeeded(),
         failed: Callable[[], None] = lambda: None,
         *,
@@ -47,6 +52,7 @@ class HelperPlan:
     ) -> None:
         self.work = work
         self.fds = fds
+        self.where = where
         self.succeeded = succeeded
         self.failed = failed
         self.passes_on = passes_on
@@ -60,7 +66,9 @@ def snapshot_in_place(
     stack = [number, *record.stack]
     trees = config.trees_of(record.stack, project=record.project)
     check_room(usage(record.store), request.room)
+    move = to_move(record.pid, trees)
     answer = attach(config, number, record.store)
+    replacement = StoreReplacement(config, trees, stack, namespace, move)
 
     def succeeded(fds: list[int]) -> Message:
         record.replace_store(fds[0])
@@ -73,10 +81,8 @@ def snapshot_in_place(
         config.layers.unmount(number)
         config.layers.forget(number)
 
-    def work() -> list[int]:
-        return [replace_store.replace_store(config, trees, stack, namespace)]
-
-    return HelperPlan(work, [namespace], succeeded, failed)
+    where = _in_sandbox(namespace, config.mapped(stack))
+    return HelperPlan(replacement.make, [namespace], where, succeeded, failed)
 
 
 def snapshot_by_copy(
@@ -87,9 +93,9 @@ def snapshot_by_copy(
     check_room(usage(store), room)
 
     def work() -> list[int]:
-        return [copy_store.copy_store(config, room, namespace, store)]
+        return [copy_store.copy_store(config, room, store)]
 
-    return _for_layer(config, request.layer, work, [namespace, store])
+    return _for_layer(config, request.layer, work, [namespace, store], _in_sandbox(namespace))
 
 
 def snapshot_directory(
@@ -101,7 +107,7 @@ def snapshot_directory(
     def work() -> list[int]:
         return [directories.copy_folder(config, room, namespace, path)]
 
-    return _for_layer(config, request.layer, work, [namespace])
+    return _for_layer(config, request.layer, work, [namespace], _in_sandbox(namespace))
 
 
 def mount(
@@ -115,7 +121,7 @@ def mount(
         mount(config, stack, namespace, path)
         return []
 
-    return HelperPlan(work, [namespace])
+    return HelperPlan(work, [namespace], _in_sandbox(namespace, config.mapped(stack)))
 
 
 def unmount(
@@ -128,7 +134,7 @@ def unmount(
         directories.unmount_folder(namespace, path)
         return []
 
-    return HelperPlan(work, [namespace])
+    return HelperPlan(work, [namespace], _in_sandbox(namespace))
 
 
 def make_outlet(
@@ -137,12 +143,14 @@ def make_outlet(
     """Have every connection out of a sandbox arrive at listeners."""
     namespace = record.network_namespace
 
+    def where(calls: PreparedCalls) -> None:
+        helper.enter(namespace, [], calls)
+        namespaces.enter(namespace, namespaces.CLONE_NEWNET, calls)
+
     def work() -> list[int]:
-        helper.enter(namespace, [])
-        namespaces.enter(namespace, namespaces.CLONE_NEWNET)
         return [sock.detach() for sock in outlet.take_connections()]
 
-    return HelperPlan(work, [namespace], lambda _: OutletMade(), passes_on=True)
+    return HelperPlan(work, [namespace], where, lambda _: OutletMade(), passes_on=True)
 
 
 def export(
@@ -152,10 +160,10 @@ def export(
     stack = request.layers
 
     def work() -> list[int]:
-        archive.write(config, users, stack, pipe)
+        archive.write(config, stack, pipe)
         return []
 
-    return HelperPlan(work, [users, pipe])
+    return HelperPlan(work, [users, pipe], _in_namespace(users, config.mapped(stack)))
 
 
 def load(config: SandboxConfig, request: messages.LoadRequest, users: int, pipe: int) -> HelperPlan:
@@ -163,9 +171,9 @@ def load(config: SandboxConfig, request: messages.LoadRequest, users: int, pipe:
     room = request.room
 
     def work() -> list[int]:
-        return [archive.read(config, users, room, pipe)]
+        return [archive.read(config, room, pipe)]
 
-    return _for_layer(config, request.layer, work, [users, pipe])
+    return _for_layer(config, request.layer, work, [users, pipe], _in_namespace(users))
 
 
 def unpack(
@@ -181,9 +189,9 @@ def unpack(
     mapped = [IMAGES] if own_ids else []
 
     def work() -> Message:
-        return unpacking.unpack(request, users, mapped, pipe, ids)
+        return unpacking.unpack(request, pipe, ids)
 
-    return HelperPlan(work, [users, pipe])
+    return HelperPlan(work, [users, pipe], _in_namespace(users, mapped))
 
 
 def remove_unpacked(request: RemoveUnpackedRequest, users: int, *, own_ids: bool) -> HelperPlan:
@@ -191,10 +199,10 @@ def remove_unpacked(request: RemoveUnpackedRequest, users: int, *, own_ids: bool
     folder, mapped = request.folder, [IMAGES] if own_ids else []
 
     def work() -> list[int]:
-        unpacking.remove(folder, users, mapped)
+        unpacking.remove(folder)
         return []
 
-    return HelperPlan(work, [users])
+    return HelperPlan(work, [users], _in_namespace(users, mapped))
 
 
 def attach(config: SandboxConfig, number: int, store: int) -> LayerMade:
@@ -203,7 +211,21 @@ def attach(config: SandboxConfig, number: int, store: int) -> LayerMade:
     return LayerMade(size=config.layers.usage(number))
 
 
-def _for_layer(config: SandboxConfig, number: int, work: Work, fds: list[int]) -> HelperPlan:
+def _in_sandbox(namespace: int, mapped: Sequence[str] = ()) -> Callable[[PreparedCalls], None]:
+    return partial(helper.enter, namespace, mapped)
+
+
+def _in_namespace(users: int, mapped: Sequence[str] = ()) -> Callable[[PreparedCalls], None]:
+    return partial(helper.enter_user_namespace, users, mapped)
+
+
+def _for_layer(
+    config: SandboxConfig,
+    number: int,
+    work: Work,
+    fds: list[int],
+    where: Callable[[PreparedCalls], None],
+) -> HelperPlan:
     """A plan whose work returns a store, of which a layer is made."""
 
     def succeeded(fds: list[int]) -> Message:
@@ -213,4 +235,4 @@ def _for_layer(config: SandboxConfig, number: int, work: Work, fds: list[int]) -
             # The attached mount holds the store; a descriptor would keep it from being freed.
             os.close(fds[0])
 
-    return HelperPlan(work, fds, succeeded)
+    return HelperPlan(work, fds, where, succeeded)

@@ -38,6 +38,7 @@ class SandboxRecord:
         volumes: whether it has any.
 
     Attributes:
+        pid: of its PID 1, once there is one.
         used: what it used that is not part of what its PID 1 tells, then all of it.
         killed: whether it was killed; it may not be dead yet.
         told: whether the engine has heard of its end.
@@ -65,6 +66,7 @@ class SandboxRecord:
         self.stack = stack
         self.project = project
         self._volumes = volumes
+        self.pid = 0
         self.used = ProcessUsage()
         self.killed = False
         self.told = False

@@ -280,6 +280,7 @@ class SandboxTable:
                 # from a sandbox's root.
                 pid = self._clone(child, cgroups.folder, lease, request.processes)
                 self._alive[pid] = record
+                record.pid = pid
                 try:
                     self._let_go(pid, new.mapped, record, ours)
                 finally:

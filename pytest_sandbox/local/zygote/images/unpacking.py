@@ -1,7 +1,8 @@
 """Unpacking layers of images to disk, and removing them; in helpers.
 
-A layer is hostile: here the helper has only the rights of a sandbox's root, and its root is the
-directory of the layer, so that no name in it can lead anywhere else. Owners are numbers of the
+A layer is hostile: here the helper, which has entered the user namespace of sandboxes, has only the
+rights of a sandbox's root, and its root is the directory of the layer, so that no name in it can
+lead anywhere else. Owners are numbers of the
 sandbox: in the modes of the machine's root, an idmapped mount stores them as they are.
 """
 
@@ -20,7 +21,6 @@ from ...filesystem.layers import IMAGES
 from ...filesystem.walk import open_folder
 from ...kernel import mounts
 from ...protocol.images import LayerUnpacked
-from .. import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,22 +29,17 @@ if TYPE_CHECKING:
 _CHUNK = 256 * 1024
 
 
-def unpack(
-    request: UnpackRequest, users: int, mapped: list[str], pipe: int, ids: int
-) -> LayerUnpacked:
+def unpack(request: UnpackRequest, pipe: int, ids: int) -> LayerUnpacked:
     """Unpack a layer.
 
     Args:
         request: the engine's.
-        users: the user namespace of sandboxes.
-        mapped: what of the stage has to be mapped to it.
         pipe: the tar.
         ids: how many ids a sandbox has.
 
     Raises:
         OSError: see `UnpackRequest`.
     """
-    helper.enter_user_namespace(users, mapped)
     below = LayersBelow([open_folder(f"{IMAGES}/{folder}") for folder in request.below])
     root = _enter(request.folder)
     with os.fdopen(pipe, "rb", buffering=_CHUNK) as source:
@@ -57,18 +52,15 @@ def unpack(
     return LayerUnpacked(size=done.size, borrowed=done.borrowed, opaque=done.opaque, root=done.root)
 
 
-def remove(folder: str, users: int, mapped: list[str]) -> None:
+def remove(folder: str) -> None:
     """Remove an unpacked layer.
 
     Args:
         folder: relative to the folder of them all.
-        users: the user namespace of sandboxes.
-        mapped: what of the stage has to be mapped to it.
 
     Raises:
         OSError: what the kernel said.
     """
-    helper.enter_user_namespace(users, mapped)
     root = _enter(folder)
     with os.scandir(root) as entries:
         names = [entry.name for entry in entries]
