@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sandbox._shared import real
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
 
 from .errors import EngineStartError
 from .inheritance import RUN_VARIABLE
@@ -23,6 +24,11 @@ from .processes import start_time, wait_until_gone
 SERVER = (
     "-c",
     "import gc; gc.disable(); from pytest_sandbox.server.__main__ import start; start()",
+)
+#: The same for Modal's cloud, where no engine runs here.
+CLOUD = (
+    "-c",
+    "import gc; gc.disable(); from pytest_sandbox.cloud.__main__ import start; start()",
 )
 #: Seconds that an engine may take to become ready.
 START_TIMEOUT = 30.0
@@ -82,7 +88,7 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> Child:
     """
     with open(directory / "server.log", "ab") as log:
         return Child(
-            [sys.executable, *SERVER, *arguments, "--run-dir", str(directory)],
+            [sys.executable, *_program(arguments), *arguments, "--run-dir", str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -91,6 +97,11 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> Child:
             start_new_session=True,  # Ctrl-C is for the tests, which then end the run
             pass_fds=[lock],
         )
+
+
+def _program(arguments: Sequence[str]) -> Sequence[str]:
+    """What Python runs, by the arguments that it gets."""
+    return CLOUD if list(arguments[:2]) == ["--engine", CLOUD_ENGINE] else SERVER
 
 
 def wait_until_ready(directory: Path, child: Child) -> EngineProcess:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: The name of the engine that is Modal's cloud.
+CLOUD_ENGINE = "modal"
+
 
 def parse_engine_options(texts: Iterable[str]) -> dict[str, str]:
     """Options by name; the value is everything after the first `=`, and may be empty.

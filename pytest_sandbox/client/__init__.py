@@ -139,11 +139,11 @@ __all__ = [
 ]
 
 
-def _make_client(socket_path: str, app_name: str) -> Client:
+def _make_client(socket_path: str, app_name: str, engine: str) -> Client:
     """The one place that knows both the default client and `Client`, which is imported late."""
     from .client import Client
 
-    return Client(socket_path, app_name=app_name)
+    return Client(socket_path, app_name=app_name, engine=engine)
 
 
 client_maker.make_client = _make_client

@@ -36,10 +36,13 @@ class Client(BaseClient):
     Args:
         socket_path: the Unix socket that it serves on.
         app_name: the app of sandboxes that are created without one; `pytest-sandbox` by default.
+        engine: the name of the engine; the server is asked for it if not given.
     """
 
-    def __init__(self, socket_path: str | os.PathLike[str], *, app_name: str = "") -> None:
-        super().__init__(UnixServer(os.fspath(socket_path)), app_name or _run.app_name())
+    def __init__(
+        self, socket_path: str | os.PathLike[str], *, app_name: str = "", engine: str = ""
+    ) -> None:
+        super().__init__(UnixServer(os.fspath(socket_path), engine), app_name or _run.app_name())
 
     @classmethod
     def of_server(cls, server: Server) -> Self:

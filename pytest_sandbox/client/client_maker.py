@@ -14,5 +14,6 @@ if TYPE_CHECKING:
 
     from .base_client import BaseClient
 
-#: Makes a client of the engine at a socket, with an app for sandboxes that are created without one.
-make_client: Callable[[str, str], BaseClient]
+#: Makes a client of the engine at a socket, with an app for sandboxes that are created without one,
+#: and the name of the engine; that is empty if it has to be asked for.
+make_client: Callable[[str, str, str], BaseClient]

@@ -82,14 +82,16 @@ class DefaultClient:
     @real_files()
     def _find(self, origin: _Origin | None) -> BaseClient:
         if isinstance(origin, _Socket):
-            client = client_maker.make_client(origin.path, _run.app_name())
+            client = client_maker.make_client(origin.path, _run.app_name(), "")
         elif isinstance(origin, _Inherited):
             engine = _run.Run.join(origin.name)
             # Names of sandboxes are unique in an app, and each worker of pytest-xdist has its own.
             app = _run.app_name(os.environ.get(_WORKER_VARIABLE, ""))
-            client = client_maker.make_client(engine.socket, app)
+            client = client_maker.make_client(
+                engine.socket, app, str(engine.engine.get("name", ""))
+            )
         elif origin is None:
-            client = client_maker.make_client(self._own_socket(), _run.app_name())
+            client = client_maker.make_client(self._own_socket(), _run.app_name(), "local")
         else:
             client = origin()
         self._found[origin] = client

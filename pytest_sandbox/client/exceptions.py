@@ -41,7 +41,7 @@
     │   └── SandboxTimeoutError           the sandbox reached its timeout
     └── UnimplementedError                not implemented yet
 
-And one warning: `BlockingCallWarning` for a blocking call in a coroutine.
+And warnings: `BlockingCallWarning`, a blocking call in a coroutine; `ServerWarning`, a server's.
 
 `Sandbox.open`, `ls`, `mkdir` and `rm` raise the builtin `FileNotFoundError`, `PermissionError`,
 ... as Modal's do, with `errno` and `filename`. `UnicodeDecodeError` comes from output that is not
@@ -54,6 +54,7 @@ import functools
 from typing import Any, Generic, TypeVar
 
 from pytest_sandbox._shared.command_text import exit_code_text
+from pytest_sandbox.rpcs import ServerWarning as ServerWarning
 
 from .process.failure_text import failure_text
 
@@ -79,8 +80,7 @@ class BlockingCallWarning(RuntimeWarning):
 class AlreadyExistsError(Error):
     """The name is in use.
 
-    A running sandbox of the same app, or a volume, has it. Choose another name, or end the sandbox:
-    its name is free from then on.
+    A running sandbox of the same app, or a volume, has it: choose another, or end the sandbox.
     """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -15,9 +16,9 @@ from .default_client import default_client
 from .exceptions import InvalidError
 from .handles import optional_address, optional_client_at
 from .images.added_python import AddedPython
-from .images.building import build, host_image
 from .images.from_files import FileInstallMethods
 from .images.image_layer import Archive, ImageLayer, check_secret, registry_layer
+from .images.resolving import resolved
 from .refusals import refused
 from .secrets.secret import Secret, check_secrets
 from .transport.dual import dual, immediate
@@ -52,6 +53,8 @@ class Image(FileInstallMethods):
         layer: the last step; `None` for an image that needs none.
         added: local files that sandboxes get besides.
         client: of the server that has it; `None` for that of whoever uses it.
+        python: the version of Python of Modal's default image, for which the view of this machine
+            stands in where there is one.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class Image(FileInstallMethods):
         layer: ImageLayer[Image] | None = None,
         added: tuple[LocalTree, ...] = (),
         client: BaseClient | None = None,
+        python: str = "",
     ) -> None:
         self._client = client
+        self.python = python
         self._image_id = image_id
         self._described = described
         self._project = project
@@ -88,19 +93,22 @@ class Image(FileInstallMethods):
     def debian_slim(python_version: str | None = None, force_build: bool = False) -> Image:
         """Modal's default image, for which the view of this machine stands in.
 
+        In Modal's cloud it is Debian with a Python.
+
         Args:
-            python_version: has no effect: the Python is that of this machine, as it is for Modal's
-                own clients here.
+            python_version: has an effect in Modal's cloud only, where this machine's is the
+                default: elsewhere the Python is that of this machine, as it is for Modal's own
+                clients here.
             force_build: has no effect: nothing is built.
 
         Raises:
             InvalidError: that is no version.
         """
         if python_version is None:
-            return Image("", "Image.debian_slim()")
+            return Image("", "Image.debian_slim()", python=_own_python())
         if not isinstance(python_version, str) or not _VERSION.fullmatch(python_version):
             raise InvalidError(f"python_version={python_version!r} is no version, such as '3.12'")
-        return Image("", f"Image.debian_slim({python_version!r})")
+        return Image("", f"Image.debian_slim({python_version!r})", python=python_version)
 
     @staticmethod
     @immediate
@@ -391,53 +399,17 @@ async def image_id(image: Image, client: BaseClient, app_id: str = "") -> str:
         by_id = isinstance(image, str) and image.startswith("im-")
         meant = f"Image.from_id({image!r})" if by_id else "Image.host() or that of a snapshot"
         raise InvalidError(f"image={image!r} is {type_name(image)}, no Image; give {meant}")
-    if image.is_host:
-        return await host_image(client, project=image.has_project)
-    if image.layer is not None:
-        return await _layer_id(image.layer, client, app_id)
-    return image.object_id
+    return await resolved(image, client, app_id)
+
+
+def _own_python() -> str:
+    """The version of the Python that runs."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 async def mount_ids(image: Image, client: BaseClient, app_id: str = "") -> list[str]:
     """The ids of the local files that sandboxes of an image get besides."""
     return [await tree.upload(client, app_id) for tree in image.added]
-
-
-async def _layer_id(layer: ImageLayer[Image], client: BaseClient, app_id: str) -> str:
-    """The id of an image with steps, which is there when this returns.
-
-    Steps that need nothing but their lines are asked for together, in one call.
-    """
-    base, lines = layer.base, list(layer.lines)
-    while layer.plain and base is not None and (below := base.layer) is not None:
-        if not below.plain or below.base is None:
-            break
-        base, lines = below.base, [*below.lines, *lines]
-    named = []
-    if base is not None:
-        below_id = await image_id(base, client, app_id)
-        named.append(pb.BaseImage(docker_tag="base", image_id=below_id))
-        lines.insert(0, "FROM base")
-    if layer.archive is not None:
-        archived = await layer.archive.image_id(client)
-        named.append(pb.BaseImage(docker_tag="base", image_id=archived))
-    login = pb.ImageRegistryConfig(registry_auth_type=layer.registry_kind)
-    if layer.registry_secret is not None:
-        login.secret_id = await layer.registry_secret.reference.id(client)
-    files = await layer.files.upload(client, app_id) if layer.files is not None else ""
-    definition = pb.Image(
-        dockerfile_commands=lines,
-        base_images=named,
-        secret_ids=[await secret.reference.id(client) for secret in layer.secrets],
-        context_mount_id=files,
-        context_files=[
-            pb.ImageContextFile(filename=name, data=text.encode())
-            for name, text in layer.context_files.items()
-        ],
-        build_args=layer.build_args,
-        image_registry_config=login,
-    )
-    return await build(client, definition, force=layer.force_build, app_id=app_id)
 
 
 async def forget_image(image: Image, client: BaseClient) -> None:

@@ -35,6 +35,7 @@ class MemoryServer(Server):
 
     hold = _HOLD
     in_memory = True
+    engine = "fake"
 
     def __init__(self, server: "RpcServer", clock: "VirtualClock") -> None:
         self.clock = clock

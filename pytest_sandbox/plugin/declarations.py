@@ -11,7 +11,7 @@ ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 
 _ENGINE_HELP = (
     "Where sandboxes run: auto (the default, means local; never anything weaker), local, "
-    "or fake (in memory)."
+    "fake (in memory), or modal (Modal's cloud, which costs money)."
 )
 _IMAGE_HELP = (
     "The image of sandboxes whose marker names none: host (the default), the view of this machine, "
@@ -48,6 +48,10 @@ _EARLY_START_HELP = (
 _REPORT_LINES_HELP = (
     "How many lines of the end of each output the report of a failing test shows, and 80 times as "
     "many bytes: 25 (the default), 250 with -vv; at most 800."
+)
+_CLOUD_LIFETIME_HELP = (
+    "Seconds that a sandbox in Modal's cloud may live, whatever its timeout: 3600 (the default); "
+    "at most 86400."
 )
 _STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
 _GPU_HELP = (
@@ -89,6 +93,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 #: The settings of the ini file, each with its help, type and default.
 _SETTINGS: dict[str, tuple[str, Literal["string", "bool", "linelist", "args"], Any]] = {
+    "sandbox_cloud_lifetime": (_CLOUD_LIFETIME_HELP, "string", ""),
     "sandbox_early_start": (_EARLY_START_HELP, "bool", True),
     "sandbox_engine": (_ENGINE_HELP, "string", ""),
     "sandbox_engine_options": (_ENGINE_OPTION_HELP, "linelist", []),

@@ -102,7 +102,7 @@ class EngineSession:
                     mode=server.engine["mode"],
                     capabilities=frozenset(server.engine["capabilities"]),
                     details=server.engine["details"],
-                    client=self._connect(server.socket),
+                    client=self._connect(server.socket, server.engine["name"]),
                     socket=server.socket,
                 )
             return self._engine
@@ -209,10 +209,10 @@ class EngineSession:
         """The id of this worker of pytest-xdist; empty without it."""
         return (self._worker or {}).get("workerid", "")
 
-    def _connect(self, socket: str) -> Client:
+    def _connect(self, socket: str, engine: str) -> Client:
         from pytest_sandbox.client import Client
 
-        client = Client(socket, app_name=_run.app_name(self.worker))
+        client = Client(socket, app_name=_run.app_name(self.worker), engine=engine)
         self.created = self._recording.enter_context(client.record())
         return client
 

@@ -5,12 +5,13 @@ which wins over the default.
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
-from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, parse_engine_options
 from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.suggestions import did_you_mean
 
@@ -20,14 +21,18 @@ from .gpu.options import gpu_settings
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
 MOST_REPORT_LINES = 800
 
-_ENGINES = ("auto", "local", "fake")
+_ENGINES = ("auto", "local", "fake", CLOUD_ENGINE)
 _IMAGE_LOCKS = ("off", "on", "update")
+#: The image of sandboxes in Modal's cloud whose marker names none: there is no machine to view.
+_CLOUD_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+#: Seconds that Modal lets a sandbox live.
+_LONGEST_LIFE = 24 * 3600
 #: In the rootdir.
 _LOCK_FILE = "sandbox-image.lock"
 _NETWORKS = ("none", "open")
 _POOLS = ("auto", "off")
 #: Engines whose names are reserved for later releases.
-_NOT_YET = ("modal", "grpc")
+_NOT_YET = ("grpc",)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,9 @@ def _resolve(config: pytest.Config) -> Settings:
     _check_engine(asked, source)
     engine = "local" if asked == "auto" else asked
     auto = "auto, " if asked == "auto" else ""
-    image, image_source = _with_source(config, "image", HOST)
+    image, image_source = _with_source(
+        config, "image", _CLOUD_IMAGE if engine == CLOUD_ENGINE else HOST
+    )
     if not may_name_image(image):
         raise pytest.UsageError(
             f"the sandbox image {image!r} ({image_source}) cannot exist; use host, or the name of "
@@ -111,7 +118,7 @@ def _resolve(config: pytest.Config) -> Settings:
         image_source=image_source,
         report_lines=_report_lines(config),
         strict=_flag(config, "strict"),
-        pool=pool == "auto",
+        pool=pool == "auto" and engine != CLOUD_ENGINE,
         early_start=_ini_flag(config, "early_start"),
         project=_flag(config, "project"),
         engine_options=_engine_options(config, engine, pool=pool),
@@ -138,6 +145,8 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
         )
     if engine == "fake":  # it is told when it is made
         return options
+    if engine == CLOUD_ENGINE:  # images and networks are Modal's, and known by no other name
+        return {**_cloud_options(config), **options}
     options = {**_image_options(config), **options}
     if engine != "local":
         return options
@@ -148,6 +157,19 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
     if pool != "auto":
         wanted["pool"] = pool
     return {"project": str(config.rootpath), **wanted, **options}
+
+
+def _cloud_options(config: pytest.Config) -> dict[str, str]:
+    """Options of the engine in Modal's cloud; those with their defaults are left out."""
+    text = str(config.getini("sandbox_cloud_lifetime"))
+    if not text:
+        return {}
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_LIFE:
+        raise pytest.UsageError(
+            f"ini sandbox_cloud_lifetime must be a number of seconds from 1 to {_LONGEST_LIFE}, "
+            f"got {text!r}"
+        )
+    return {"lifetime": text}
 
 
 def _image_options(config: pytest.Config) -> dict[str, str]:
@@ -196,11 +218,11 @@ def _check_engine(name: str, source: str) -> None:
     if name in _ENGINES:
         return
     if name.partition("://")[0] in _NOT_YET:
-        why = "is not available yet; there are local and fake"
+        why = "is not available yet; there are local, fake and modal"
     elif _others_provide_engines():
         return
     else:
-        hint = did_you_mean(name, _ENGINES) or "there are local and fake"
+        hint = did_you_mean(name, _ENGINES) or "there are local, fake and modal"
         why = f"does not exist; {hint}"
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ._network_faults import NetworkFaults as NetworkFaults
     from ._record import Rpc as Rpc
     from ._rpcs import Rpcs as Rpcs
+    from ._server_warnings import WARNING_HEADER as WARNING_HEADER
+    from ._server_warnings import ServerWarning as ServerWarning
 
 _WHERE = {
     "SIGNATURES": "_names",
@@ -40,7 +42,9 @@ _WHERE = {
     "Rpc": "_record",
     "Rpcs": "_rpcs",
     "SandboxFault": "_fault",
+    "ServerWarning": "_server_warnings",
     "StatusDetails": "_details",
+    "WARNING_HEADER": "_server_warnings",
     "check": "_match",
     "differences": "_match",
     "retry_after": "_details",
@@ -48,6 +52,7 @@ _WHERE = {
 
 __all__ = [
     "SIGNATURES",
+    "WARNING_HEADER",
     "CallFault",
     "Difference",
     "FaultPlan",
@@ -58,6 +63,7 @@ __all__ = [
     "Rpc",
     "Rpcs",
     "SandboxFault",
+    "ServerWarning",
     "StatusDetails",
     "check",
     "differences",

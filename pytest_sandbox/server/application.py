@@ -77,7 +77,7 @@ class Application:
             self._exit_snapshot,
         ]
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)
-        self.faults = FaultInjector(self.state)
+        self.faults = FaultInjector(self.state.sandboxes, engine.clock)
         self._middleware = Middleware(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
         self._servicers = Servicers(

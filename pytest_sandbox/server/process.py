@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import json
 import logging
 import os
-import signal
-import sys
-import threading
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox._shared import run_directory
 from pytest_sandbox._shared.engine_options import parse_engine_options
-from pytest_sandbox._shared.selector import run
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
-from . import lease
+from .run_process import say, serve_run
 
 if TYPE_CHECKING:
     import argparse
@@ -41,39 +34,14 @@ log = logging.getLogger("pytest_sandbox.server")
 #: fifty sandboxes are created at once, looking after each 700, Python's default, is a tenth of all
 #: work: nearly all that it finds is still in use.
 _YOUNG = 10_000
-#: Seconds that an engine may take to end its sandboxes; the owner of a run waits longer.
-CLOSE_TIMEOUT = 8.0
 
 
 def run_engine(options: argparse.Namespace) -> int:
     """Run the engine until its run ends; the exit status is 1 if it could not start."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    # grpclib warns of every call that a client cancels, which is normal here.
-    logging.getLogger("grpclib").setLevel(logging.ERROR)
-    ended_well = False
-    try:
-        run(_serve(options))
-        ended_well = True
-    except EngineUnavailable as error:
-        _say({"error": {"reason": error.reason, "remedy": error.remedy}})
-        return 1
-    finally:
-        # After an error, an owner that is still alive reads the log and removes the directory.
-        if ended_well or lease.is_free(options.run_dir):
-            run_directory.remove(options.run_dir)
-    return 0
+    return serve_run(options.run_dir, lambda stop: _serve(options, stop))
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    if lease.is_free(options.run_dir):
-        # Started by a process that inherited the run and has outlived its owner.
-        raise EngineUnavailable(f"the run in {options.run_dir} has ended")
-    stop = _stop_event(options.run_dir)
-    await asyncio.to_thread(lease.sweep, options.run_dir.parent, options.run_dir)
+async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
     try:
         engine_options = parse_engine_options(options.engine_option)
     except ValueError as error:
@@ -111,7 +79,7 @@ async def _serve(options: argparse.Namespace) -> None:
     try:
         if options.preset is not None:
             await _preset(app.state, options.preset)
-        _say(await _listen(listeners, options, info))
+        say(await _listen(listeners, options, info))
         asyncio.get_running_loop().call_soon(_import_usual)
         await stop.wait()
         log.info("ending %d sandboxes", len(app.state.sandboxes.running()))
@@ -231,36 +199,3 @@ async def _listen(
         },
         "tcp": tcp,
     }
-
-
-def _stop_event(run_dir: Path) -> asyncio.Event:
-    """An event that is set when the owner of the run is gone, or by a signal.
-
-    From then on the process has `CLOSE_TIMEOUT` seconds left: when it is gone, the kernel ends
-    what is left of its sandboxes.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        limit = threading.Timer(CLOSE_TIMEOUT, _give_up, (run_dir,))
-        limit.daemon = True
-        limit.start()
-        # The loop may be closed already: then the process is about to end anyway.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(stop.set)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    lease.watch(run_dir, end)
-    return stop
-
-
-def _give_up(run_dir: Path) -> None:
-    log.error("the engine did not close within %g seconds", CLOSE_TIMEOUT)
-    run_directory.remove(run_dir)
-    os._exit(1)
-
-
-def _say(message: dict[str, Any]) -> None:
-    print(json.dumps(message), flush=True)  # noqa: T201  # the launcher reads this line

@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "local": {"engine", "gpus", "images"},
     "fakes": {"engine"},
     "rpcs": {"_proto"},
+    "cloud": {"engine", "server", "_proto", "rpcs"},
     "strategies": {"engine", "rpcs"},
     "server": {"engine", "images", "_http2", "_proto", "rpcs"},
     "server.__main__": {"local"},  # which starts before all else
@@ -80,7 +81,18 @@ MAY_IMPORT = {
         "rpcs",
         "inmemory",
     },  # _proto for the inspector, which is ours alone
-    "cli": {"_run", "client", "engine", "fakes", "gpus", "images", "inmemory", "local", "remote"},
+    "cli": {
+        "_run",
+        "client",
+        "cloud",
+        "engine",
+        "fakes",
+        "gpus",
+        "images",
+        "inmemory",
+        "local",
+        "remote",
+    },
     "": {"client", "plugin", "rpcs"},  # the package itself: the public names, re-exported
 }
 

@@ -69,6 +69,17 @@ async def host_image(client: BaseClient, *, project: bool) -> str:
     return await client.ids.get("host image", _host_image)
 
 
+async def debian_image(client: BaseClient, python: str, app_id: str) -> str:
+    """The id of Debian with a Python, which is asked for once, and built by Modal if need be."""
+    lines = (f"FROM python:{python}-slim-bookworm",)
+
+    async def built(calls: Calls) -> str:
+        definition = pb.Image(dockerfile_commands=lines)
+        return await build(client, definition, force=False, app_id=app_id)
+
+    return await client.ids.get(lines[0], built)
+
+
 async def _host_image(calls: Calls) -> str:
     return await _built(calls, _HOST)
 

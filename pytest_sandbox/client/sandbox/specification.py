@@ -117,7 +117,8 @@ async def define(
         app: the app it belongs to; the client's own if not given.
         name: a name for it, not in use by a running sandbox of the app.
         tags: names and values by which `list` finds it; see `set_tags`.
-        image: the files that it starts with; `Image.host()` if not given.
+        image: the files that it starts with; `Image.host()` if not given, or in Modal's cloud
+            `Image.debian_slim()`.
         env: environment variables; those that are `None` are left out.
         secrets: more environment variables; `env` comes last and wins.
         network_file_systems: refused.
@@ -206,7 +207,9 @@ async def define(
     placement = _placement(region)
     options = _options(experimental_options)
     client, app_id = await _home(client, app)
-    second = second_is_wanted() and gpus is None and client.gpu is None and member is None
+    second = second_is_wanted() or await client.calls.in_cloud()
+    # As Modal's clients do: the second version has no GPUs there.
+    second = second and gpus is None and client.gpu is None and member is None
     variables = StringMap(contents=check_environment(env)) if env else None
     sources = [await each.reference.source(client) for each in given] if second else None
     if sources is not None and variables is not None:
@@ -214,7 +217,7 @@ async def define(
     definition = Definition(
         entrypoint_args=args,
         name=name,
-        image_id=await image_id(image or Image.host(), client, app_id),
+        image_id=await image_id(image or await _default_image(client), client, app_id),
         mount_ids=await mount_ids(image, client, app_id) if image is not None else (),
         environment_variables=None if second else variables,
         secret_ids=() if second else await _secret_ids(given, client, app_id),
@@ -264,6 +267,11 @@ def _options(options: dict[str, Any] | None) -> dict[str, str]:
     if options is not None and not isinstance(options, dict):
         raise InvalidError(f"experimental_options={options!r} is {type_name(options)}, not a dict")
     return {name: str(value) for name, value in (options or {}).items()}
+
+
+async def _default_image(client: BaseClient) -> Image:
+    """The view of this machine; Modal's default image in its cloud, which has no such view."""
+    return Image.debian_slim() if await client.calls.in_cloud() else Image.host()
 
 
 async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient, str]:

@@ -13,7 +13,9 @@ from grpclib.client import Stream, StreamStreamMethod, UnaryStreamMethod, UnaryU
 from grpclib.utils import Wrapper
 
 from pytest_sandbox._shared.clock import SystemClock
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
 from pytest_sandbox._shared.pickling import Unpicklable
+from pytest_sandbox.rpcs import WARNING_HEADER
 
 from .channels import Channels, ServerLink
 from .errors import translated
@@ -49,6 +51,7 @@ class Calls(Unpicklable):
         self.clock = channels.server.clock
         self.hold = channels.server.hold
         self._real_time = isinstance(self.clock, SystemClock)
+        self._server = channels.server
         #: Names of RPCs that the server was found not to have.
         self.missing: set[str] = set()
         #: Those by which commands are followed.
@@ -56,6 +59,17 @@ class Calls(Unpicklable):
         caller = os.environ.get(CALLER_VARIABLE)
         #: Sent with every call.
         self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
+
+    async def in_cloud(self) -> bool:
+        """Whether it is Modal that does the work, and so has none of our own calls.
+
+        The server is asked once, unless it is known what it is.
+        """
+        if not self._server.engine:
+            from .engine_name import ask_engine_name  # late: who starts an engine knows it
+
+            self._server.engine = await ask_engine_name(self.control)
+        return self._server.engine == CLOUD_ENGINE
 
     async def control(
         self, method: Unary[Req, Res], request: Req, *, timeout: float | None = TIMEOUT
@@ -174,7 +188,12 @@ class Calls(Unpicklable):
                 await stream.send_message(request, end=True)
                 response = await stream.recv_message()
             assert response is not None
-            return response, stream.initial_metadata or {}
+            answered: Metadata = stream.initial_metadata or {}
+            if WARNING_HEADER in answered:
+                from .server_warnings import warn  # late: few servers ever warn
+
+                warn(str(answered[WARNING_HEADER]))
+            return response, answered
 
     async def _messages(
         self, method: Streaming[Req, Res], request: Req, metadata: Metadata

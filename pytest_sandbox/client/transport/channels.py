@@ -46,8 +46,9 @@ LOG_TAIL = 4096
 class UnixServer(Server):
     """The engine process that serves on a Unix socket."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, engine: str = "") -> None:
         self.path = self.address = path
+        self.engine = engine
 
     def channel(self) -> WideChannel:
         """A connection over the socket, with room for readers that stand still."""

@@ -22,12 +22,14 @@ class Server(ABC):
         hold: seconds that the server may hold a request that waits for an event, as with Modal's.
         address: where other processes of this user reach it; empty if they cannot.
         in_memory: whether it is served on the portal's loop.
+        engine: the name of its engine; empty if that is not known, and has to be asked for.
     """
 
     clock: Clock = SystemClock()
     hold = 10.0
     address = ""
     in_memory = False
+    engine = ""
 
     @abstractmethod
     def channel(self) -> WideChannel:

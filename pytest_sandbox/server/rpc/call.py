@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from grpclib.metadata import Deadline
 from grpclib.server import Stream
 
 from .answers import AnsweringStream, Room
@@ -31,6 +32,7 @@ class ServedCall:
         rpc: name of the RPC.
         listener: where the call came in.
         metadata: what the client sent beside the request.
+        deadline: when the client gives it up; `None` if it does not.
         room: waits until the client takes more of a stream of responses, and returns how many of so
             many bytes the next one may have. Handlers ask it before they make a large response.
 
@@ -42,6 +44,7 @@ class ServedCall:
     """
 
     __slots__ = (
+        "deadline",
         "initial_metadata",
         "listener",
         "lost",
@@ -58,7 +61,9 @@ class ServedCall:
         listener: ListenerConfig,
         metadata: Mapping[str, str | bytes],
         room: Room = unlimited,
+        deadline: Deadline | None = None,
     ) -> None:
+        self.deadline = deadline
         self.rpc = rpc
         self.listener = listener
         self.metadata = metadata

@@ -73,7 +73,9 @@ class Dispatch:
         let_in(stream.peer)
 
     def _call(self, rpc: str, stream: AnyStream) -> ServedCall:
-        return ServedCall(rpc, self._listener, stream.metadata or {}, room_of(stream))
+        return ServedCall(
+            rpc, self._listener, stream.metadata or {}, room_of(stream), stream.deadline
+        )
 
     def _unary(self, handler: RpcHandler) -> Serve:
         function = self._remembering(handler) if handler.once else handler.function

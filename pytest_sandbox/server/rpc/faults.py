@@ -3,18 +3,19 @@
 import asyncio
 import math
 import random
+from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
-from pytest_sandbox.engine import EndCause
+from pytest_sandbox.engine import Clock, EndCause
 
 from ..async_helpers import start
-from ..model.state import State
+from ..model.sandbox import ServedSandbox
 from .disruption import Disruption
 from .errors import invalid
 
@@ -58,15 +59,29 @@ class ArmedFault:
         return self.seen >= call.nth and (not call.times or self.fired < call.times)
 
 
+class FaultySandboxes(Protocol):
+    """The sandboxes of a server, which faults may end."""
+
+    @abstractmethod
+    def get(self, sandbox_id: str) -> ServedSandbox:
+        """The sandbox of that id.
+
+        Raises:
+            GRPCError: NOT_FOUND, or whatever says why it cannot have a fault.
+        """
+
+
 class FaultInjector:
     """The faults that are set.
 
     Args:
-        state: whose sandboxes, and whose clock.
+        sandboxes: those that faults may end.
+        clock: the engine's.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, sandboxes: FaultySandboxes, clock: Clock) -> None:
+        self._sandboxes = sandboxes
+        self._clock = clock
         self._armed: dict[str, ArmedFault] = {}
         self._of_rpc: dict[str, list[ArmedFault]] = {}
 
@@ -146,14 +161,14 @@ class FaultInjector:
         cause = _CAUSES.get(fault.cause)
         if cause is None:
             raise invalid(f"a sandbox cannot end by {fault.cause!r}")
-        sandbox = self._state.sandboxes.get(fault.sandbox_id)
-        left = sandbox.started + fault.at - self._state.clock.monotonic()
+        sandbox = self._sandboxes.get(fault.sandbox_id)
+        left = sandbox.started + fault.at - self._clock.monotonic()
         if armed.timer is not None or armed.fired:
             return  # the client repeats a call whose response was lost
 
         async def happen() -> None:
             if left > 0:
-                await self._state.clock.sleep(left)
+                await self._clock.sleep(left)
                 armed.fired += sandbox.result is None
             await sandbox.fail(cause)
 

@@ -24,6 +24,7 @@ class WatchedStream:
         self._response = response
         self.metadata = stream.metadata
         self.peer = stream.peer
+        self.deadline = stream.deadline
 
     async def recv_message(self) -> Any:
         """The next message of the client."""

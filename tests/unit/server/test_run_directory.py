@@ -340,8 +340,8 @@ def test_the_engine_process_ends_when_told(
 #: The engine process, in less of a hurry to be ready than to end.
 HASTY = """
 import sys
-from pytest_sandbox.server import __main__, process
-process.CLOSE_TIMEOUT = 0.1
+from pytest_sandbox.server import __main__, run_process
+run_process.CLOSE_TIMEOUT = 0.1
 sys.exit(__main__.main())
 """
 

@@ -1,0 +1,34 @@
+"""What Modal's client says of itself with every call."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from .settings import CloudSettings
+
+#: `CLIENT_TYPE_CLIENT`: a program of a user, and no container of Modal's.
+_CLIENT_TYPE = "1"
+
+
+def identity(settings: CloudSettings) -> dict[str, str]:
+    """The metadata of every call of the control plane."""
+    uname = platform.uname()
+    parts = (uname.system, uname.release, uname.machine)
+    return {
+        "x-modal-client-version": settings.version,
+        "x-modal-client-type": _CLIENT_TYPE,
+        "x-modal-python-version": platform.python_version().rstrip("+"),
+        "x-modal-node": quote(platform.node()),
+        "x-modal-platform": quote("-".join(part.replace("-", "_") for part in parts)),
+        "x-modal-token-id": settings.token_id,
+        "x-modal-token-secret": settings.token_secret,
+    }
+
+
+def user_agent(settings: CloudSettings) -> str:
+    """The user agent, as that of Modal's client."""
+    python = f"{platform.python_implementation()}/{platform.python_version()}"
+    return f"modal-client/{settings.version} ({platform.system()}; {python})".lower()

@@ -1,0 +1,75 @@
+"""The server of a run in Modal's cloud, in this process, in front of a server that plays Modal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.client import Client
+from pytest_sandbox.client.transport import portal
+from pytest_sandbox.cloud.application import CloudApplication
+from pytest_sandbox.cloud.live import LiveFile, account
+from pytest_sandbox.cloud.settings import CloudSettings
+
+from ..support.cloud import Cloud, CloudOptions, running
+
+
+@dataclass
+class Proxied:
+    """A cloud, and the server of a run before it.
+
+    Attributes:
+        cloud: plays Modal.
+        app: the server of the run.
+        client: of that.
+        state: where the files of runs are.
+    """
+
+    cloud: Cloud
+    app: CloudApplication
+    client: Client
+    state: Path
+
+
+Open = Callable[..., AbstractContextManager[Proxied]]
+
+
+def settings_of(cloud: Cloud, environment: str = "") -> CloudSettings:
+    options = cloud.options
+    return CloudSettings(
+        (cloud.url,), options.token_id, options.token_secret, environment, "1.6.4", "a test"
+    )
+
+
+@contextmanager
+def proxied(cloud: Cloud, folder: Path, lifetime: int = 3600) -> Iterator[Proxied]:
+    """The server of a run before a cloud that runs."""
+    settings = settings_of(cloud)
+    state = folder / "state"
+    made: list[CloudApplication] = []
+
+    async def start() -> None:
+        app = CloudApplication(settings, LiveFile(state, account(settings)), lifetime)
+        made.append(app)
+        await app.server().start(path=str(folder / "socket"))
+
+    (folder / "socket").unlink(missing_ok=True)
+    portal().run(start)
+    with Client(folder / "socket", engine="modal") as client:
+        yield Proxied(cloud, made[0], client, state)
+    portal().run(made[0].close)
+
+
+@pytest.fixture
+def run_in_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Opens a cloud that behaves as options say, and a run in it."""
+    with ExitStack() as stack:
+
+        def open_(options: CloudOptions | None = None, lifetime: int = 3600) -> Proxied:
+            cloud = stack.enter_context(running(options))
+            monkeypatch.setenv("SSL_CERT_FILE", str(cloud.ca_file))
+            return stack.enter_context(proxied(cloud, tmp_path, lifetime))
+
+        yield open_  # type: ignore[misc]

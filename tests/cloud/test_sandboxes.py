@@ -1,0 +1,25 @@
+"""A sandbox in the cloud: what goes on to Modal, and what does not."""
+
+from typing import Any
+
+from pytest_sandbox.client import Sandbox
+
+
+def test_a_life(run_in_cloud: Any) -> None:
+    run = run_in_cloud()
+    sandbox = Sandbox.create("cat", client=run.client, tags={"a": "b"})
+    assert sandbox.run("echo", "hi").stdout == "hi\n"
+    process = sandbox.exec("sh", "-c", "cat; exit 3")
+    process.stdin.write("in")
+    process.stdin.write_eof()
+    process.stdin.drain()
+    assert process.stdout.read() == "in"
+    assert process.wait() == 3
+    sandbox.filesystem.write_text("x", "/tmp/x")
+    assert sandbox.filesystem.read_text("/tmp/x") == "x"
+    assert sandbox.get_tags() == {"a": "b"}
+    sandbox.stdin.write("main")
+    sandbox.stdin.write_eof()
+    sandbox.stdin.drain()
+    sandbox.wait()
+    assert sandbox.stdout.read() == "main"
