@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from ._errors import OutputDropped, StoreFull
+from ._errors import EngineError, OutputDropped, StoreFull
 from ._ring import Ring
 
 #: Bytes of one stream that are held before its writer is made to wait.
@@ -33,7 +33,7 @@ class OutputLog:
         self._end = 0  # offset just past the newest byte
         self._had = 0  # the furthest offset that a reader has had
         self._closed = False
-        self._failure: str | None = None
+        self._failure: EngineError | None = None
         self._memory = bytearray()  # all bytes from `_first` on, until there is a ring
         self._ring: Ring | None = None
         self._changed: set[asyncio.Future[None]] = set()
@@ -67,8 +67,18 @@ class OutputLog:
         return self._end - max(self._first, self._had) >= self._capacity
 
     @property
+    def had(self) -> int:
+        """The furthest offset that a reader has had."""
+        return self._had
+
+    @property
+    def failure(self) -> EngineError | None:
+        """Why it ended too early: what readers find at its end; `None` if it did not."""
+        return self._failure
+
+    @property
     def incomplete(self) -> bool:
-        """Whether it ended because the disk had no room, so that readers find an error."""
+        """Whether it ended too early, so that readers find an error."""
         return self._failure is not None
 
     async def append(self, data: bytes | memoryview) -> None:
@@ -93,6 +103,15 @@ class OutputLog:
         self._closed = True
         self._wake()
 
+    def fail(self, failure: EngineError) -> None:
+        """End the stream too early: readers get what it holds, and then an error.
+
+        Does nothing once it is closed.
+        """
+        if not self._closed:
+            self._failure = failure
+            self.close()
+
     def dispose(self) -> None:
         """Close it and drop all that it holds."""
         self.close()
@@ -107,6 +126,7 @@ class OutputLog:
         Raises:
             OutputDropped: those bytes were read before, and dropped to make room for newer ones.
             StoreFull: the disk had no room for those bytes.
+            EngineError: as `fail` was given it.
         """
         if not await self.ready(offset):
             return b""
@@ -118,8 +138,7 @@ class OutputLog:
         """Wait until `read` would return at once; whether there are bytes, and not the end.
 
         Raises:
-            OutputDropped: as `read`.
-            StoreFull: as `read`.
+            OutputDropped, EngineError: as `read`.
         """
         while True:
             if offset < self._first:
@@ -127,7 +146,7 @@ class OutputLog:
             if offset < self._end:
                 return True
             if self._failure is not None:
-                raise StoreFull(self._failure)
+                raise self._failure.with_traceback(None)
             if self._closed:
                 return False
             await self._change()
@@ -182,7 +201,7 @@ class OutputLog:
         try:
             self._write(view)
         except OSError as error:
-            self._fail(error)
+            self._no_room(error)
         else:
             self._end += len(view)
             if self.on_growth is not None:
@@ -201,12 +220,13 @@ class OutputLog:
             self._ring, self._memory = ring, bytearray()
         self._ring.write(self._end, view)
 
-    def _fail(self, error: OSError) -> None:
-        self._failure = (
-            f"output from byte {self._end} on is lost: cannot write to the directory for"
-            f" temporary files: {error}"
+    def _no_room(self, error: OSError) -> None:
+        self.fail(
+            StoreFull(
+                f"output from byte {self._end} on is lost: cannot write to the directory for"
+                f" temporary files: {error}"
+            )
         )
-        self.close()
 
     def _load(self, offset: int, size: int) -> bytes:
         if self._ring is not None:

@@ -1,5 +1,34 @@
-"""An engine on another machine: the engine contract over gRPC.
+"""An engine on another machine: the contract of engines over gRPC.
 
-`near/` is here, in the place of an engine of this machine; `far/` is there and serves one; `link/`
-connects the two, and outlives the connections that carry it.
+`near/` has `RemoteEngine`, the engine that the server of a run holds. `far/` serves the calls of
+one run with an engine of its own. `wire/` makes messages of what the contract has, and back.
+`link/` connects the two, and outlives the connections that carry it.
+
+Names are imported on first use: a run needs one of both sides.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .far.session import FarSession as FarSession
+    from .loopback import loopback_engine as loopback_engine
+    from .near.connection import FarConnection as FarConnection
+    from .near.engine import RemoteEngine as RemoteEngine
+
+_WHERE = {
+    "FarConnection": "near.connection",
+    "FarSession": "far.session",
+    "RemoteEngine": "near.engine",
+    "loopback_engine": "loopback",
+}
+
+__all__ = ["FarConnection", "FarSession", "RemoteEngine", "loopback_engine"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -71,7 +71,7 @@ MAY_IMPORT = {
     "server.process": {"engine", "engines"},  # where a server meets its engine
     "client": {"_http2", "_proto", "_run", "rpcs"},
     # HTTP/2 as client and server of this machine speak it, between two machines.
-    "remote": {"client", "server", "engine", "_proto", "rpcs"},
+    "remote": {"client", "server", "engine", "images", "gpus", "_proto", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
     "plugin": {
         "client",

@@ -1,0 +1,1 @@
+"""The far side: the calls of one run, served by an engine of this machine."""

@@ -1,0 +1,1 @@
+"""The side of the run: an engine whose calls are made on another machine."""

@@ -1,0 +1,57 @@
+"""The life of a task on another machine: what its calls have to know of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import EndCause, TaskEnd, TaskEnded
+
+if TYPE_CHECKING:
+    from pytest_sandbox.engine import EngineError
+
+
+class TaskLife:
+    """Whether a task has ended, and how.
+
+    Args:
+        number: what the far side calls it.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        #: How it ended, `None` while it lives.
+        self.end: TaskEnd | None = None
+        #: Why nothing is known of it any more.
+        self.lost: EngineError | None = None
+        self._over = asyncio.Event()
+
+    def check(self) -> None:
+        """Refuse a call that needs a live task.
+
+        Raises:
+            TaskEnded: it has ended.
+            EngineUnavailable: the session is over.
+        """
+        if self.lost is not None:
+            raise self.lost.with_traceback(None)
+        if self.end is not None:
+            raise TaskEnded("the task has ended")
+
+    def over(self, end: TaskEnd) -> None:
+        """It has ended."""
+        if self.end is None:
+            self.end = end
+            self._over.set()
+
+    def lose(self, error: EngineError) -> None:
+        """Nothing more will be known of it."""
+        if self.end is None:
+            self.lost = error
+            self.over(TaskEnd(EndCause.LOST, detail=str(error)))
+
+    async def wait(self) -> TaskEnd:
+        """Return when it has ended."""
+        await self._over.wait()
+        assert self.end is not None
+        return self.end

@@ -1,0 +1,166 @@
+"""A call of `Create` or `Exec`, which lasts as long as the task or the process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pytest_sandbox._shared.async_tasks import background, retrieve
+from pytest_sandbox.engine import EngineError
+
+from ..wire.malformed import Malformed
+from .outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from grpclib.client import StreamStreamMethod
+
+    from pytest_sandbox._proto import engine_pb2 as pb
+
+    from .calls import FarCall, NearCalls
+
+
+S = TypeVar("S")
+
+
+class LongCall(Generic[S]):
+    """Sends orders, and passes on what is reported.
+
+    Args:
+        calls: of the engine.
+        method: `Create` or `Exec`.
+        first: the first order.
+        begin: makes what was started of the first report, and sets `on_report` and `on_end`.
+
+    Attributes:
+        on_report: takes each report but the first.
+        on_end: called when there will be no more, with the error if the call was broken off.
+        error: why it was broken off.
+        running: ends with the call.
+    """
+
+    def __init__(
+        self,
+        calls: NearCalls,
+        method: StreamStreamMethod[pb.Order, pb.Report],
+        first: pb.Order,
+        begin: Callable[[LongCall[S], pb.Report], S],
+    ) -> None:
+        self._calls = calls
+        self._method = method
+        self._first = first
+        self._begin = begin
+        self._call: FarCall[pb.Order, pb.Report] | None = None
+        self._outbox: Outbox[pb.Order] = Outbox(self._send)
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[None]] = {}
+        self._started: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        self._started.add_done_callback(retrieve)
+        self.on_report: Callable[[pb.Report], None] = _ignore
+        self.on_end: Callable[[EngineError | None], None] = _ignore
+        self.error: EngineError | None = None
+        self.running: asyncio.Task[None] = background(self._run())
+
+    async def start(self) -> S:
+        """What was started; if the caller gives up, so does the far side.
+
+        Raises:
+            Exception: what the call raised there.
+        """
+        try:
+            return await asyncio.shield(self._started)
+        except asyncio.CancelledError:
+            self.running.cancel()
+            raise
+
+    def order(self, order: pb.Order) -> None:
+        """Send an order."""
+        if not self.running.done():
+            self._outbox.put(order)
+
+    async def ask(self, order: pb.Order) -> None:
+        """Send an order, and wait until it is carried out; at once if the call has ended.
+
+        Raises:
+            EngineUnavailable: the session is over.
+            Exception: what it raised there.
+        """
+        if self.running.done():
+            return
+        order.number = next(self._numbers)
+        answer = self._asked[order.number] = asyncio.get_running_loop().create_future()
+        self._outbox.put(order)
+        try:
+            await answer
+        finally:
+            self._asked.pop(order.number, None)
+
+    def no_end(self) -> EngineError:
+        """The error if the call has ended, and what it is about has not."""
+        return self._calls.lost(Malformed("a call ended without an end"))
+
+    async def _send(self, order: pb.Order) -> None:
+        if self._call is not None:
+            await self._call.send(order)
+
+    async def _run(self) -> None:
+        error: EngineError | None = None
+        try:
+            async with self._calls.open(self._method) as call:
+                await call.send(self._first)
+                first = await call.answer()
+                if not first.HasField("started"):
+                    raise Malformed("what was to start has not")
+                self._call = call
+                begun = self._begin(self, first)
+                self._started.set_result(begun)
+                while (report := await call.receive()) is not None:
+                    self._answered(report)
+                    self.on_report(report)
+        except EngineError as raised:
+            error = raised
+        except ValueError as nonsense:  # such as `Malformed`
+            error = self._calls.lost(nonsense)
+        except Exception as raised:  # such as an `OSError` of the far side
+            self._fail_start(raised)
+            error = self._calls.lost(raised)
+        except asyncio.CancelledError:
+            error = self._calls.lost()
+            raise
+        finally:
+            self._end(error)
+
+    def _answered(self, report: pb.Report) -> None:
+        for each in report.done:
+            answer = self._asked.get(each.number)
+            if answer is not None and not answer.done():
+                if each.HasField("failure"):
+                    answer.set_exception(self._calls.raised(each.failure))
+                else:
+                    answer.set_result(None)
+
+    def _fail_start(self, error: Exception) -> None:
+        if not self._started.done():
+            self._started.set_exception(error)
+
+    def _end(self, error: EngineError | None) -> None:
+        self._outbox.close()
+        self._call = None
+        self.error = error
+        self._fail_start(error or self._calls.lost())
+        for answer in self._asked.values():
+            if not answer.done():
+                if error is None:
+                    answer.set_result(None)  # it was about what has ended
+                else:
+                    answer.set_exception(error)
+        self.on_end(error)
+        # The callbacks hold what the caller has, and that holds this.
+        self.on_report, self.on_end = _ignore, _ignore
+
+
+def _ignore(_: Any) -> None:
+    pass

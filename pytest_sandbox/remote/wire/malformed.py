@@ -1,0 +1,5 @@
+"""The error for messages that make no sense."""
+
+
+class Malformed(ValueError):
+    """A message that no honest peer sends."""
