@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grpclib import GRPCError, Status
 
-from pytest_sandbox._proto.apps_pb2 import AuthTokenGetRequest
+from pytest_sandbox._proto.apps_pb2 import AuthTokenGetRequest, EnvironmentGetOrCreateRequest
 
 from .auth_token import AuthToken
 from .connections import Connections
@@ -48,6 +48,7 @@ class ControlPlane:
         self._warnings = warnings
         self._identity = {**identity(settings), "x-modal-host": self.connections.host}
         self._auth = AuthToken(self._auth_token)
+        self._builder_version = ""
         #: By sandbox: what its creation answered for further calls about it.
         self.sandbox_tokens: dict[str, str] = {}
 
@@ -120,6 +121,18 @@ class ControlPlane:
                         yield message
                 finally:
                     self._warnings.take(caller, stream.trailing_metadata)
+
+    async def builder_version(self) -> str:
+        """The version of Modal's image builder that the environment is set to; asked for once.
+
+        Raises:
+            GRPCError: Modal does not say.
+        """
+        if not self._builder_version:
+            request = EnvironmentGetOrCreateRequest(deployment_name=self.settings.environment)
+            answer = await self.ask("EnvironmentGetOrCreate", request)
+            self._builder_version = str(answer.metadata.settings.image_builder_version)
+        return self._builder_version
 
     def close(self) -> None:
         """Close all connections."""

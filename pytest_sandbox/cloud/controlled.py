@@ -189,6 +189,7 @@ class ControlledServicer:
     async def ImageGetOrCreate(self, request: Any, call: ServedCall) -> Any:
         """Build an image, unless it is there."""
         refuse_local_image(request.image)
+        request.builder_version = request.builder_version or await self._control.builder_version()
         return await self._make("ImageGetOrCreate", request, call)
 
     # What all of them need

@@ -1,38 +1,48 @@
-"""Our client sends Modal's cloud what Modal's client sends it, but for a few differences."""
+"""Our engine sends Modal's cloud what Modal's client sends it, but for a few differences."""
 
 import subprocess
+from pathlib import Path
 
+import grpclib.client
 import pytest
 
 import pytest_sandbox
 from pytest_sandbox.client import Client
-from pytest_sandbox.client.transport import portal
+from pytest_sandbox.cloud.identity import user_agent
 
-from ..support.cloud import WireRecorder, differences, running
-from ..support.cloud import program as shared
+from ..cloud.conftest import proxied, settings_of
+from ..support.cloud import WireRecorder, differences, program, running
 from .environments import python_environment
 
 pytestmark = pytest.mark.timeout(300)  # the first test may have to install the client
 
-_CREDENTIALS = "sent by the engine that connects to a cloud"
-_EMPTY = "an empty message says the same as none"
-_FEWER = "standard error of the tool is read when it failed"
+_EMPTY = "a message without content says the same as none"
+_RUN = "the tag of the run, by which the next one finds what this one has left behind"
+_FILES = "files are written like any input, by a call that clients have for commands"
+_FAILED = "standard error of the tool is read when it failed"
+_TIMES = "ours gives up a call that is never answered, theirs what it knows to be short"
 
-#: What differs, and why that does no harm; documented in docs/cloud.md.
+#: What differs, and why that does no harm: see docs/cloud.md.
 EXPECTED = {
-    "AuthTokenGet call": _CREDENTIALS,
-    "EnvironmentGetOrCreate call": "sent by the engine",
-    "ImageGetOrCreate builder_version": "sent by the engine",
     "ImageGetOrCreate image.gpu_config": _EMPTY,
     "VolumeGetOrCreate create_options": _EMPTY,
     "SandboxCreateV2 definition.resources.gpu_config": _EMPTY,
     "SandboxCreateV2 definition.open_ports": _EMPTY,
-    "MountGetOrCreate files[].size": "what a file has besides its digest",
-    "ExecFollow call": "asked for once, and UNIMPLEMENTED; the engine knows that a cloud lacks it",
-    "TaskExecStdioRead of stderr call": _FEWER,
+    "SandboxCreateV2 tags[]": _RUN,
+    "SandboxCreateV2 tags[].tag_name": _RUN,
+    "SandboxCreateV2 tags[].tag_value": _RUN,
+    "SandboxTagsSetV2 tags[]": _RUN,
+    "SandboxTagsSetV2 tags[].tag_name": _RUN,
+    "SandboxTagsSetV2 tags[].tag_value": _RUN,
+    "TaskExecStdinWriteStream call": _FILES,
+    "TaskExecStdinWrite call": _FILES,
+    "TaskExecStdioRead of stderr call": _FAILED,
     "TaskExecStdioRead of stdout call": "what Remove prints is read like that of other operations",
-    "TaskExecStdinWriteStream call": "files are written by TaskExecStdinWrite, like other input",
-    "TaskExecStdinWrite call": "likewise",
+}
+#: What differs in the metadata of calls.
+EXPECTED_METADATA = {
+    "grpc-timeout": _TIMES,
+    "x-modal-sandbox-token": "a token is sent for a sandbox found by its id or name too",
 }
 
 
@@ -42,7 +52,7 @@ def theirs(pytestconfig: pytest.Config) -> WireRecorder:
     assert pytestconfig.cache is not None
     python = python_environment(pytestconfig.cache, "1.6.4")
     recorder = WireRecorder()
-    script = f"import modal, runpy; runpy.run_path({shared.__file__!r})['program'](modal)"
+    script = f"import modal, runpy; runpy.run_path({program.__file__!r})['program'](modal)"
     with running(hooks=recorder) as cloud:
         done = subprocess.run(
             [str(python), "-c", script],
@@ -56,25 +66,33 @@ def theirs(pytestconfig: pytest.Config) -> WireRecorder:
     return recorder
 
 
-@pytest.fixture
-def ours(monkeypatch: pytest.MonkeyPatch) -> WireRecorder:
-    """What our client sends."""
-    monkeypatch.setenv("MODAL_SANDBOX_V2", "1")
+def ours(folder: Path) -> WireRecorder:
+    """What our client sends, by the engine that makes its calls at Modal."""
     recorder = WireRecorder()
-    with running(hooks=recorder) as cloud, Client(portal().run(cloud.listen_here)) as client:
-        before = Client.set_default(client)
-        shared.program(pytest_sandbox)
-        Client.set_default(before)
+    with running(hooks=recorder) as cloud, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(cloud.ca_file))
+        # As the process of the engine does.
+        patch.setattr(grpclib.client, "USER_AGENT", user_agent(settings_of(cloud)))
+        with proxied(cloud, folder) as run:
+            before = Client.set_default(run.client)
+            program.program(pytest_sandbox)
+            Client.set_default(before)
     return recorder
 
 
-def test_the_messages_are_the_same(theirs: WireRecorder, ours: WireRecorder) -> None:
-    found = [
-        each
-        for each in differences(theirs.calls, ours.calls)
-        if not each.what.startswith("metadata ")
-    ]
+def test_the_calls_are_the_same(theirs: WireRecorder, tmp_path: Path) -> None:
+    metadata, messages = set(), set()
+    surprising = []
+    for each in differences(theirs.calls, ours(tmp_path).calls):
+        if each.what.startswith("metadata "):
+            name = each.what.partition(" ")[2]
+            metadata.add(name)
+            expected = name in EXPECTED_METADATA
+        else:
+            messages.add(each.key)
+            expected = each.key in EXPECTED
+        if not expected:
+            surprising.append(str(each))
 
-    surprising = [str(each) for each in found if each.key not in EXPECTED]
     assert surprising == []
-    assert {each.key for each in found} == EXPECTED.keys(), "some of them are gone"
+    assert (metadata, messages) == (EXPECTED_METADATA.keys(), EXPECTED.keys()), "some are gone"

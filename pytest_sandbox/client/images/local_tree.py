@@ -131,6 +131,8 @@ class LocalTree:
             if entry.sha256_hex in missing:
                 missing.remove(entry.sha256_hex)
                 await _send(client, file, entry)
+        for _, entry in entries:
+            entry.ClearField("size")  # which only this needs: the server has the contents
         mount = pb.MountGetOrCreateRequest(
             files=[entry for _, entry in entries],
             app_id=app_id,

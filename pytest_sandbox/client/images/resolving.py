@@ -34,10 +34,12 @@ async def resolved(image: Any, client: BaseClient, app_id: str) -> str:
 async def _of_layer(layer: ImageLayer[Any], client: BaseClient, app_id: str) -> str:
     """The id of an image with steps, which is there when this returns.
 
-    Steps that need nothing but their lines are asked for together, in one call.
+    Steps that need nothing but their lines are asked for together, in one call; but one by one of
+    Modal, which stores what each call asks for, and so has the steps that its own clients made.
     """
     base, lines = layer.base, list(layer.lines)
-    while layer.plain and base is not None and (below := base.layer) is not None:
+    together = layer.plain and not await client.calls.in_cloud()
+    while together and base is not None and (below := base.layer) is not None:
         if not below.plain or below.base is None:
             break
         base, lines = below.base, [*below.lines, *lines]

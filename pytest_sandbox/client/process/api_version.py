@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..transport.calls import Calls
+
 #: Modal's clients have this setting: whether new sandboxes are created by the second version.
 VARIABLE = "MODAL_SANDBOX_V2"
 #: Ids of the second version: a ULID, https://github.com/ulid/spec. Those of the first have 22
@@ -35,9 +37,11 @@ def second_version() -> Iterator[None]:
         _forced.reset(token)
 
 
-def second_is_wanted() -> bool:
-    """Whether a new sandbox is to be created by the second version."""
-    return _forced.get() or os.environ.get(VARIABLE, "").lower() not in ("", "0", "false")
+async def second_is_wanted(calls: Calls) -> bool:
+    """Whether a new sandbox is to be created by the second version, as all are in Modal's cloud."""
+    if _forced.get() or os.environ.get(VARIABLE, "").lower() not in ("", "0", "false"):
+        return True
+    return await calls.in_cloud()
 
 
 def is_second(sandbox_id: str) -> bool:

@@ -21,7 +21,7 @@ from pytest_sandbox._shared.type_names import type_name
 
 from ..base_client import closed_client
 from ..default_client import default_client
-from ..exceptions import InvalidError
+from ..exceptions import InvalidError, NotFoundError
 from ..handles import address, client_at
 from ..logs.log_reader import LogReader
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot
@@ -208,14 +208,13 @@ class Sandbox(
             environment_name=environment_name or "",
             include_terminated=include_terminated,
         )
-        response = await client.calls.control(
-            lambda link: (
-                link.control.SandboxGetFromNameV2
-                if second_is_wanted()
-                else link.control.SandboxGetFromName
-            ),
-            request,
-        )
+        if await second_is_wanted(client.calls):
+            with contextlib.suppress(NotFoundError):  # as one of the first version is not
+                response = await client.calls.control(
+                    lambda link: link.control.SandboxGetFromNameV2, request
+                )
+                return Sandbox(response.sandbox_id, client)
+        response = await client.calls.control(lambda link: link.control.SandboxGetFromName, request)
         return Sandbox(response.sandbox_id, client)
 
     #: The same as `from_name`, which finds sandboxes of either version of Modal's API.
@@ -404,11 +403,10 @@ class Sandbox(
         """
         client = client or await default_client()
         request = SandboxListRequest(app_id=app_id or "", tags=tag_messages(tags))
+        second = await second_is_wanted(client.calls)
         while True:
             page = await client.calls.control(
-                lambda link: (
-                    link.control.SandboxListV2 if second_is_wanted() else link.control.SandboxList
-                ),
+                lambda link: link.control.SandboxListV2 if second else link.control.SandboxList,
                 request,
             )
             if not page.sandboxes:

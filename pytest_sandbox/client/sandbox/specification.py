@@ -207,7 +207,7 @@ async def define(
     placement = _placement(region)
     options = _options(experimental_options)
     client, app_id = await _home(client, app)
-    second = second_is_wanted() or await client.calls.in_cloud()
+    second = await second_is_wanted(client.calls)
     # As Modal's clients do: the second version has no GPUs there.
     second = second and gpus is None and client.gpu is None and member is None
     variables = StringMap(contents=check_environment(env)) if env else None

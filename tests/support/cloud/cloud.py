@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.client.transport import portal
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.fakes import FakeEngine
-from pytest_sandbox.server import Application, ListenerConfig, RpcServer
+from pytest_sandbox.server import Application, ListenerConfig
 from pytest_sandbox.server.rpc.auth import RouterTokens, TokenPair
 
 from .auth_tokens import AuthTokens
@@ -69,7 +69,7 @@ class Cloud:
         self.hooks = hooks or Hooks()
         self.ca_file = folder / "ca.pem"
         self._engine = engine or FakeEngine(clock=SystemClock())
-        self._servers: list[RpcServer] = []
+        self._servers: list[HostServer] = []
         self._api_losses = Losses(options.api_losses)
         self._router_losses = Losses(options.router_losses)
         self._refused = Refused(options.router_refusals)
@@ -132,20 +132,6 @@ class Cloud:
         await server.start(sock=listening)
         self._servers.append(server)
         return f"https://{host}:{listening.getsockname()[1]}"
-
-    async def listen_here(self) -> str:
-        """Serve our client on a Unix socket too; its path.
-
-        It shows no credentials there: those are sent by the engine that connects to a cloud.
-        """
-        services = self.app.services(ListenerConfig("unix", local=True))
-        server = RpcServer(
-            HostServices(services, "/modal.", Rules(), Losses(()), self.options, self.hooks)
-        )
-        path = str(self.ca_file.with_name("socket"))
-        await server.start(path=path)
-        self._servers.append(server)
-        return path
 
     async def close(self) -> None:
         """End all calls and sandboxes."""

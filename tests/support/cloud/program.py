@@ -21,6 +21,7 @@ def program(modal: Any) -> None:
 def create(modal: Any, app: Any) -> Any:
     """A sandbox that has much to say about itself."""
     image = modal.Image.from_registry("debian:12").run_commands("echo built > /srv/step")
+    image = image.env({"STEP": "1"}).dockerfile_commands("RUN echo again >> /srv/step")
     sandbox = modal.Sandbox.create(
         "cat",
         app=app,

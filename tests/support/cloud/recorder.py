@@ -67,7 +67,7 @@ class Names:
 
     #: What is replaced: kinds of values, and their form.
     _KINDS = (
-        ("jwt", re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")),
+        ("jwt", re.compile(r"[\w-]{30,}\.[\w-]{10,}\.[\w-]{30,}")),
         ("uuid", re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
         ("time", re.compile(r"1[6-9]\d{8}\.\d+")),
         ("id", re.compile(r"(?<![\w-])(?:ap|en|im|mo|sb|sn|st|ta|vo|ctr)-[0-9A-Za-z]{15,}")),
@@ -82,8 +82,8 @@ class Names:
         for kind, form in self._KINDS:
             if kind in ("id", "uuid"):
                 text = form.sub(lambda match, kind=kind: self._name(kind, match[0]), text)  # type: ignore[misc]
-            elif form.fullmatch(text):
-                return f"<{kind}>"
+            else:
+                text = form.sub(f"<{kind}>", text)
         return text
 
     def _name(self, kind: str, value: str) -> str:
