@@ -138,7 +138,7 @@ async def _open(url: str) -> Channel:
     channel = Channel(
         parts.hostname,
         parts.port or (443 if secure else 80),
-        ssl=_tls() if secure else None,
+        ssl=_tls(os.environ.get("SSL_CERT_FILE")) if secure else None,
         config=configuration,
         status_details_codec=StatusDetails(),
     )
@@ -151,10 +151,10 @@ async def _open(url: str) -> Channel:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    """Trusts what this machine trusts, or `SSL_CERT_FILE`, and the certificates of certifi."""
+def _tls(file: str | None) -> ssl.SSLContext:
+    """Trusts `SSL_CERT_FILE`, or else what this machine trusts and the certificates of certifi."""
     context = ssl.create_default_context()
-    if "SSL_CERT_FILE" not in os.environ:
+    if file is None:
         with contextlib.suppress(ImportError):
             import certifi
 
