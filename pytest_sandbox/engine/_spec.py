@@ -17,6 +17,7 @@ class Capability(Enum):
     CPU_LIMIT = "cpu limit"
     GPU = "gpu"
     IMAGE = "image"  #: files of images of registries and archives
+    ISOLATION = "isolation"  #: a root directory, users, a name and a network of a task's own
     MEMORY_LIMIT = "memory limit"
     MEMORY_SNAPSHOT = "memory snapshot"
     NETWORK = "network"  #: connections from inside to addresses outside
@@ -174,7 +175,7 @@ class ProcessSpec:
         stderr: where standard error goes.
         pty: run on a terminal of this size; stdout and stderr are then one stream, `stdout`.
         user: who runs it; `None` for root. It needs no program of the image. An engine whose tasks
-            have no users ignores it.
+            have no users ignores it, or raises `Unsupported`.
     """
 
     argv: tuple[str, ...]

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from ._files import Files
 from ._process import Process
-from ._spec import ProcessSpec
+from ._spec import DEFAULT_WORKDIR, ProcessSpec
 from ._status import TaskEnd
 
 
@@ -19,6 +19,11 @@ class Task(ABC):
     main: Process | None
     #: File operations inside.
     files: Files
+    #: Where its own files are; without `Capability.ISOLATION`, a directory of this machine, and all
+    #: paths are paths of this machine.
+    folder: str = "/"
+    #: Where its processes start unless a specification says otherwise.
+    default_workdir: str = DEFAULT_WORKDIR
 
     @abstractmethod
     async def exec(self, spec: ProcessSpec) -> Process:

@@ -17,7 +17,10 @@ need no pytest, but run in it like this:
 `CHECKS` may share one engine, also at the same time. Those of `CLOSING` close the engine they
 are given, so each of them needs an engine of its own.
 
-An engine must do what its capabilities say, and refuse everything else.
+An engine must do what its capabilities say, and refuse everything else. Checks of an engine without
+`Capability.ISOLATION` get `RelocatedEngine(engine)` instead, which puts the paths in them below the
+folders of its tasks. Those that say what isolation is do not apply to it; `Check.isolated` has the
+reason.
 
 Inside a task the checks use `/bin/sh` and, by name, `cat chmod chown echo env false grep head kill
 ln ls mkdir mv printf pwd rm seq sleep tail test touch true uname wc`; besides `stty` and `tty` on
@@ -28,6 +31,7 @@ terminals, `nvidia-smi` on GPUs, for ports `python3 -c SERVER MODE`, and for net
 from . import files, processes, snapshots, tasks
 from .check import Check as Check
 from .check import CheckFunction as CheckFunction
+from .relocated import RelocatedEngine as RelocatedEngine
 from .tasks.memberships import CLIENT as CLIENT
 from .tasks.ports import SERVER as SERVER
 
@@ -37,4 +41,4 @@ CHECKS = (*processes.CHECKS, *tasks.CHECKS, *files.CHECKS, *snapshots.CHECKS)
 #: What happens when an engine is closed; each check closes the engine that it is given.
 CLOSING = tasks.CLOSING
 
-__all__ = ["CHECKS", "CLIENT", "CLOSING", "SERVER", "Check", "CheckFunction"]
+__all__ = ["CHECKS", "CLIENT", "CLOSING", "SERVER", "Check", "CheckFunction", "RelocatedEngine"]

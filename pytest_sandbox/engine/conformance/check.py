@@ -11,6 +11,7 @@ CheckFunction = Callable[[Engine], Awaitable[None]]
 
 _needs: dict[CheckFunction, frozenset[Capability]] = {}
 _lacks: dict[CheckFunction, frozenset[Capability]] = {}
+_isolated: dict[CheckFunction, str] = {}
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,15 @@ class Check:
         needs: what an engine must be capable of for the sentence to apply to it.
         lacks: what it must not be capable of, for that: the sentence is about saying so.
         function: raises `AssertionError`, with what was seen, where an engine breaks it.
+        isolated: what the sentence says of a task that is isolated, and cannot say of another one;
+            empty if it holds without `Capability.ISOLATION` too.
     """
 
     name: str
     needs: frozenset[Capability]
     lacks: frozenset[Capability]
     function: CheckFunction
+    isolated: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -43,6 +47,8 @@ class Check:
 
     def mismatch(self, capabilities: frozenset[Capability]) -> str:
         """Why the check does not apply to an engine with these capabilities; empty if it does."""
+        if self.isolated and Capability.ISOLATION not in capabilities:
+            return f"the engine does not isolate: {self.isolated}"
         missing = sorted(need.value for need in self.needs - capabilities)
         beyond = sorted(lack.value for lack in self.lacks & capabilities)
         if missing:
@@ -74,6 +80,20 @@ def lacking(*capabilities: Capability) -> Callable[[CheckFunction], CheckFunctio
     return register
 
 
+def isolated(what: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Say that a check applies only to engines that isolate.
+
+    Args:
+        what: what else is not so: `"the root directory is the machine's"`.
+    """
+
+    def register(function: CheckFunction) -> CheckFunction:
+        _isolated[function] = what
+        return function
+
+    return register
+
+
 def collect(*modules: ModuleType) -> tuple[Check, ...]:
     """The `check_...` functions of modules, in the order in which they are written.
 
@@ -85,6 +105,7 @@ def collect(*modules: ModuleType) -> tuple[Check, ...]:
             needs=_needs.get(function, frozenset()) | getattr(module, "NEEDS", frozenset()),
             lacks=_lacks.get(function, frozenset()),
             function=function,
+            isolated=_isolated.get(function, ""),
         )
         for module in modules
         for name, function in vars(module).items()

@@ -327,7 +327,10 @@ def _info(
         capabilities.add(Capability.PROJECT)
     else:
         details["no project"] = factory.no_project
-    capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT, Capability.VOLUME}
+    capabilities |= {
+        *(Capability.ISOLATION, Capability.PORT, Capability.PTY),
+        *(Capability.SNAPSHOT, Capability.VOLUME),
+    }
     return EngineInfo(
         "local",
         zygote.mode.value,

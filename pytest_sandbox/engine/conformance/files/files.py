@@ -4,6 +4,7 @@ from errno import EBUSY, EEXIST, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, EN
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from ... import Engine, Entry, EntryKind
+from ..check import isolated
 from ..support import a_task, equal, fails, sh, soon
 
 
@@ -13,16 +14,27 @@ def kinds(entries: list[Entry]) -> dict[str, EntryKind]:
 
 
 async def check_describe_a_file(engine: Engine) -> None:
-    """`stat` gives kind, mode, size, owner and time of a file."""
+    """`stat` gives kind, mode, size and time of a file."""
     async with a_task(engine, env={"TZ": "UTC0"}) as task:
         await sh(task, "printf 12345 > /tmp/f; chmod 640 /tmp/f; touch -t 200109090146.40 /tmp/f")
         entry = await soon(task.files.stat("/tmp/f"), "stat")
         equal((entry.path, entry.name), ("/tmp/f", "f"), "path and name")
         equal((entry.kind, entry.size), (EntryKind.FILE, 5), "kind and size")
         equal((S_ISREG(entry.mode), S_IMODE(entry.mode)), (True, 0o640), "mode")
-        equal((entry.uid, entry.gid, entry.owner, entry.group), (0, 0, "root", "root"), "owner")
         equal(entry.mtime_ns, 1_000_000_000_000_000_000, "mtime_ns")
         equal(entry.symlink_target, None, "symlink_target")
+
+
+@isolated("files belong to the user that programs run as, and not to root")
+async def check_files_belong_to_root(engine: Engine) -> None:
+    """What programs and file operations make belongs to root, by number and by name."""
+    async with a_task(engine) as task:
+        await sh(task, ": > /tmp/f")
+        await soon(task.files.mkdir("/tmp/d"), "mkdir")
+        for path in ("/tmp/f", "/tmp/d"):
+            entry = await soon(task.files.stat(path), "stat")
+            owner = (entry.uid, entry.gid, entry.owner, entry.group)
+            equal(owner, (0, 0, "root", "root"), f"the owner of {path}")
 
 
 async def check_describe_a_directory(engine: Engine) -> None:
@@ -50,6 +62,7 @@ async def check_describe_a_link(engine: Engine) -> None:
         await fails(ENOENT, task.files.stat("/tmp/broken", follow=True), "follow a broken link")
 
 
+@isolated("names of users are the machine's")
 async def check_owner_without_a_name(engine: Engine) -> None:
     """An owner without a name inside is shown as a number; one with a name by its name."""
     async with a_task(engine) as task:
@@ -97,7 +110,14 @@ async def check_paths_are_resolved_by_the_kernel(engine: Engine) -> None:
         for path in ("//tmp//a/./b/f", "/tmp/a/../a/b/f", "/tmp/link/f", "/tmp/a/b/up/b/f"):
             entry = await soon(task.files.stat(path), "stat")
             equal((entry.path, entry.size), (path, 3), path)
-        entry = await soon(task.files.stat("/../../tmp/a/b/f"), "stat")
+
+
+@isolated("above a task's folder are directories of the machine")
+async def check_dots_above_the_root(engine: Engine) -> None:
+    """Nothing is above the root directory: dots there lead to itself."""
+    async with a_task(engine) as task:
+        await sh(task, "printf abc > /tmp/f")
+        entry = await soon(task.files.stat("/../../tmp/f"), "stat")
         equal(entry.size, 3, "dots above the root")
 
 
@@ -196,7 +216,7 @@ async def check_mkdir(engine: Engine) -> None:
         await sh(task, "cd /tmp; : > f; ln -s missing broken")
         await soon(task.files.mkdir("/tmp/d"), "mkdir")
         entry = await soon(task.files.stat("/tmp/d"), "stat")
-        equal((entry.kind, entry.owner), (EntryKind.DIRECTORY, "root"), "the directory")
+        equal(entry.kind, EntryKind.DIRECTORY, "the directory")
         for number, path in (
             (EEXIST, "/tmp/d"),
             (EEXIST, "/tmp/f"),
@@ -261,13 +281,24 @@ async def check_remove_recursively(engine: Engine) -> None:
             task,
             "cd /tmp; mkdir -p tree/a/b tree/c keep; : > tree/a/b/f; : > tree/.h; : > keep/f;"
             "ln -s ../../keep tree/a/link; ln -s /tmp/keep/f tree/file; ln keep/f tree/hard;"
-            "ln -s tree to-tree; mkdir -p '/tmp/tree/ o/dd'; chmod 000 tree/a; : > plain",
+            "ln -s tree to-tree; mkdir -p '/tmp/tree/ o/dd'; : > plain",
         )
         await soon(task.files.remove("/tmp/to-tree", recursive=True), "remove of a link")
         await soon(task.files.remove("/tmp/plain", recursive=True), "remove of a file")
         await soon(task.files.remove("/tmp/tree", recursive=True), "remove of a tree")
         equal(set(kinds(await task.files.listdir("/tmp"))), {"keep"}, "what is left")
         equal(set(kinds(await task.files.listdir("/tmp/keep"))), {"f"}, "the targets")
+
+
+@isolated("modes hold for the user that programs run as, which is not root")
+async def check_root_may_do_what_modes_forbid(engine: Engine) -> None:
+    """File operations are done as root, whatever modes say."""
+    async with a_task(engine) as task:
+        await sh(task, "mkdir -p /tmp/tree/a/b; printf abc > /tmp/tree/a/f; chmod 000 /tmp/tree/a")
+        equal(await soon(task.files.listdir("/tmp/tree"), "listdir") != [], True, "listdir")
+        equal((await soon(task.files.stat("/tmp/tree/a/f"), "stat")).size, 3, "stat")
+        await soon(task.files.remove("/tmp/tree", recursive=True), "remove of a tree")
+        equal(await soon(task.files.listdir("/tmp"), "listdir"), [], "what is left")
 
 
 async def check_hard_links(engine: Engine) -> None:
@@ -297,8 +328,10 @@ async def check_replace_a_file(engine: Engine) -> None:
         files = task.files
         await sh(task, "cd /tmp; printf new > new; printf old > old; chmod 4750 old; ln old other")
         await soon(files.replace("/tmp/new", "/tmp/old"), "replace")
+        before = await soon(files.stat("/tmp/other"), "stat")
         entry = await soon(files.stat("/tmp/old"), "stat")
-        equal((S_IMODE(entry.mode), entry.owner, entry.size), (0o4750, "root", 3), "what is there")
+        equal((S_IMODE(entry.mode), entry.size), (0o4750, 3), "what is there")
+        equal((entry.uid, entry.gid), (before.uid, before.gid), "its owner")
         equal(await sh(task, "cat /tmp/old /tmp/other"), b"newold", "contents")
         await fails(ENOENT, files.stat("/tmp/new"), "the name it had")
 

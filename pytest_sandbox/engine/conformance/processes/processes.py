@@ -3,7 +3,16 @@
 import asyncio
 import contextlib
 
-from ... import Engine, ExitStatus, InvalidSpec, ProcessSpec, ProcessUser, SpawnFailed
+from ... import (
+    Engine,
+    ExitStatus,
+    InvalidSpec,
+    ProcessSpec,
+    ProcessUser,
+    SpawnFailed,
+    Unsupported,
+)
+from ..check import isolated
 from ..support import (
     SUCCESS,
     a_task,
@@ -79,7 +88,7 @@ async def check_a_process_runs_as_another_user(engine: Engine) -> None:
     """A process of another user ends with its own status; it has the ids, if there are any here."""
     user = ProcessUser(1234, 1235, (1236,))
     async with a_task(engine) as task:
-        with contextlib.suppress(SpawnFailed):  # where there is one user
+        with contextlib.suppress(SpawnFailed, Unsupported):  # where there is one user
             process = await soon(task.exec(ProcessSpec(("cat",), user=user)), "exec() as a user")
             await process.write_stdin(b"there\n")
             equal(await line(process), b"there", "a process of another user")
@@ -138,7 +147,8 @@ async def check_command_with_a_slash_is_not_looked_up(engine: Engine) -> None:
     """A command with a slash is a path, and a relative one starts at the working directory."""
     async with a_task(engine, workdir="/srv") as task:
         await sh(task, "mkdir d; printf '#!/bin/sh\\necho $0\\n' > d/here; chmod 755 d/here")
-        equal((await run(task, "/srv/d/here")).stdout, b"/srv/d/here\n", "an absolute path")
+        shown = (await run(task, "/srv/d/here")).stdout
+        equal(shown, f"{task.folder.rstrip('/')}/srv/d/here\n".encode(), "an absolute path")
         equal((await run(task, "./d/here")).status, SUCCESS, "a path from the task's directory")
         done = await run(task, "./here", workdir="/srv/d")
         equal(done.status, SUCCESS, "a path from the process's directory")
@@ -179,6 +189,7 @@ async def check_environment_has_a_path(engine: Engine) -> None:
         equal((await run(task, "env", env={"X": "1"})).status, SUCCESS, "env")
 
 
+@isolated("a directory that does not exist is not made on the machine")
 async def check_workdir_of_the_task(engine: Engine) -> None:
     """The working directory of a task is created if need be, and is where its processes start."""
     async with a_task(engine, "/bin/sh", "-c", "pwd; cat", workdir="/srv/made/here") as task:
@@ -188,10 +199,18 @@ async def check_workdir_of_the_task(engine: Engine) -> None:
 
 
 async def check_default_workdir(engine: Engine) -> None:
-    """Processes start in `/root` unless a specification says otherwise."""
+    """Processes start in one directory of the task unless a specification says otherwise."""
     async with a_task(engine, "/bin/sh", "-c", "pwd; cat") as task:
         assert task.main is not None, "a task with a main process has no main"
-        equal(await line(task.main), b"/root", "the directory of main")
+        expected = task.default_workdir.encode()
+        equal(await line(task.main), expected, "the directory of main")
+        equal((await run(task, "pwd")).stdout, expected + b"\n", "the directory of a process")
+
+
+@isolated("/root is the home of the machine's root")
+async def check_default_workdir_is_the_home_of_root(engine: Engine) -> None:
+    """That directory is `/root`."""
+    async with a_task(engine) as task:
         equal((await run(task, "pwd")).stdout, b"/root\n", "the directory of a process")
 
 
@@ -199,9 +218,11 @@ async def check_workdir_of_a_process(engine: Engine) -> None:
     """The working directory of a process wins over that of the task, for that process only."""
     async with a_task(engine, workdir="/srv") as task:
         equal((await run(task, "pwd", workdir="/")).stdout, b"/\n", "the directory of a process")
-        equal((await run(task, "pwd")).stdout, b"/srv\n", "the directory of the next")
+        shown = (await run(task, "pwd")).stdout
+        equal(shown, f"{task.folder.rstrip('/')}/srv\n".encode(), "the directory of the next")
 
 
+@isolated("the name of the machine is the machine's")
 async def check_hostname(engine: Engine) -> None:
     """The name of the machine is the one that the specification asks for."""
     async with a_task(engine, hostname="tidy-name") as task:

@@ -17,7 +17,7 @@ from ... import (
     VolumeMount,
 )
 from ..calls import forget, prepare
-from ..check import requires
+from ..check import isolated, requires
 from ..lab import a_lab
 from ..support import content, equal, raises, sh, soon
 
@@ -25,6 +25,7 @@ from ..support import content, equal, raises, sh, soon
 SHOW = "pwd; uname -n; echo $A$B; echo /srv/*; ls /tmp"
 
 
+@isolated("a task has the name and the paths of the machine")
 async def check_prepared_tasks_are_like_any_other(engine: Engine) -> None:
     """A task that was prepared for is what its own specification says."""
     async with a_lab(engine) as lab:
@@ -36,6 +37,7 @@ async def check_prepared_tasks_are_like_any_other(engine: Engine) -> None:
             equal(await sh(task, f"{SHOW}; : > /srv/left; : > /tmp/left"), expected, "a task")
 
 
+@isolated("a task has the name and the paths of the machine")
 async def check_main_and_environment_may_be_others(engine: Engine) -> None:
     """A task has its own main process and environment, not those that were prepared for."""
     async with a_lab(engine) as lab:
@@ -51,6 +53,7 @@ async def check_main_and_environment_may_be_others(engine: Engine) -> None:
         equal((await sh(other, SHOW)).splitlines()[1:4], [b"other", b"", b"/srv/*"], "another one")
 
 
+@isolated("a task has the name and the paths of the machine")
 async def check_tasks_of_one_kind_one_after_the_other(engine: Engine) -> None:
     """An engine may make a task of a kind that was asked for before ahead; it shows in nothing."""
     async with a_lab(engine) as lab:
@@ -64,6 +67,7 @@ async def check_tasks_of_one_kind_one_after_the_other(engine: Engine) -> None:
             await soon(task.kill(), "kill()")
 
 
+@isolated("a task has the name and the paths of the machine")
 async def check_any_number_of_hints(engine: Engine) -> None:
     """Hints may be given again, at once, and never be followed."""
     hints = [TaskSpec(hostname=f"h{number}") for number in range(20)]

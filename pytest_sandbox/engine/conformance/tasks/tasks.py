@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from signal import SIGKILL
 
 from ... import EndCause, Engine, ExitStatus, ProcessSpec, Task, TaskEnd, TaskEnded, TaskSpec
+from ..check import isolated
 from ..support import (
     SUCCESS,
     a_task,
@@ -209,6 +210,7 @@ async def check_one_end_leaves_the_others_alone(engine: Engine) -> None:
         equal(await sh(other, "echo alive"), b"alive\n", "another task")
 
 
+@isolated("the system is the machine's, and cannot be changed")
 async def check_the_system_can_be_changed_inside(engine: Engine) -> None:
     """Inside, root may write almost anywhere; it changes that task alone."""
     async with a_task(engine) as one, a_task(engine) as other:
