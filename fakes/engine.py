@@ -137,6 +137,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             frozenset(
                 {
                     Capability.GPU,
+                    Capability.ISOLATION,
                     Capability.MEMORY_LIMIT,
                     Capability.MEMORY_SNAPSHOT,
                     Capability.NETWORK,

@@ -46,7 +46,7 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """An engine by name, not yet started.
 
     Args:
-        name: `"local"`, `"fake"`, or what an installed package provides.
+        name: `"local"`, `"fake"`, `"process"`, or what an installed package provides.
         options: for the engine, name to value as text.
 
     Raises:
@@ -82,7 +82,13 @@ def _fake(options: Mapping[str, str]) -> Engine:
     return engine
 
 
-_BUILTIN: dict[str, EngineFactory] = {"fake": _fake, "local": _local}
+def _process(options: Mapping[str, str]) -> Engine:
+    from .processes import ProcessEngine, ProcessOptions  # late, as the local one
+
+    return ProcessEngine(ProcessOptions.parse(options))
+
+
+_BUILTIN: dict[str, EngineFactory] = {"fake": _fake, "local": _local, "process": _process}
 
 
 def _provided() -> dict[str, EngineFactory]:

@@ -1,4 +1,4 @@
-"""Options of an engine on a command line: `name=value`, any number of times."""
+"""Engines as command lines and reports have them: names, and options `name=value`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ if TYPE_CHECKING:
 
 #: The name of the engine that is Modal's cloud.
 CLOUD_ENGINE = "modal"
+#: What engines that do not isolate say of themselves, by name: in the header of a run, in reports
+#: of failures, and to `doctor`.
+NOT_ISOLATED = {
+    "process": (
+        "NO ISOLATION of files, processes, users and network: programs run on this machine itself"
+    )
+}
+#: The capability that they lack, and the name of that sentence in their details.
+ISOLATION = "isolation"
 
 
 def parse_engine_options(texts: Iterable[str]) -> dict[str, str]:

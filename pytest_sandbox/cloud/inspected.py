@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 #: What the engine is called, and how it isolates sandboxes.
 NAME, MODE = CLOUD_ENGINE, "cloud"
 #: What it can do, in the words of the contract of engines.
-CAPABILITIES = ("filesystem snapshot", "gpu", "memory limit", "ports", "pty", "volumes")
+CAPABILITIES = (
+    *("filesystem snapshot", "gpu", "isolation", "memory limit", "ports", "pty", "volumes"),
+)
 
 
 class CloudInspector:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .gpu.collection import gpu_problem
-from .marker import problems
+from .marker import needs_isolation, problems
 from .modal.hints import explain_failed_import
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def judge(report: pytest.CollectReport) -> None:
     explain_failed_import(report)
     items = [node for node in report.result or () if isinstance(node, pytest.Item)]
     # Markers that are invalid by themselves first: the other problems are between markers.
-    lines = [*_of_markers(items)] or [*_of_gpus(items)]
+    lines = [*_of_markers(items)] or [*_of_gpus(items), *_of_isolation(items)]
     if lines:
         report.outcome = "failed"
         report.longrepr = "\n".join(lines)
@@ -32,3 +32,11 @@ def _of_markers(items: Sequence[pytest.Item]) -> Iterator[str]:
 
 def _of_gpus(items: Sequence[pytest.Item]) -> Iterator[str]:
     return (f"{item.nodeid}: {text}" for item in items if (text := gpu_problem(item)))
+
+
+def _of_isolation(items: Sequence[pytest.Item]) -> Iterator[str]:
+    for item in filter(needs_isolation, items):
+        from .isolation import isolation_problem  # late: few tests say so
+
+        if text := isolation_problem(item):
+            yield f"{item.nodeid}: {text}"

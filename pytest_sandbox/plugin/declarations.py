@@ -11,7 +11,8 @@ ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 
 _ENGINE_HELP = (
     "Where sandboxes run: auto (the default, means local; never anything weaker), local, "
-    "fake (in memory), or modal (Modal's cloud, which costs money)."
+    "fake (in memory), modal (Modal's cloud, which costs money), or process, which does not "
+    "isolate, for machines that allow nothing better."
 )
 _IMAGE_HELP = (
     "The image of sandboxes whose marker names none: host (the default), the view of this machine, "
@@ -116,10 +117,11 @@ MARKERS = {
     "sandbox": (
         "sandbox(alias=..., block_network=..., cidr_allowlist=..., cpu=..., encrypted_ports=..., "
         "env=..., gpu=..., h2_ports=..., inbound_cidr_allowlist=..., idle_timeout=..., image=..., "
-        "memory=..., name=..., network=..., outbound_cidr_allowlist=..., "
+        "isolation=..., memory=..., name=..., network=..., outbound_cidr_allowlist=..., "
         "outbound_domain_allowlist=..., project=..., pty=..., readiness_probe=..., secrets=..., "
         "timeout=..., unencrypted_ports=..., verbose=..., volumes=..., workdir=...): shape the "
-        "sandboxes of a test; project=True shows rootdir; each other key is the parameter of that "
+        "sandboxes of a test; project=True shows rootdir; isolation='full' refuses engines "
+        "that do not isolate; each other key is the parameter of that "
         "name of Sandbox.create, and for each key the closest marker wins."
     ),
     "fake_sandboxes": (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox import _run
+from pytest_sandbox._shared.engine_options import ISOLATION
 from pytest_sandbox._shared.real import real_files
 
 from .options import settings
@@ -170,6 +171,13 @@ class EngineSession:
     def connected(self) -> Client | None:
         """The client if it was needed before; its engine may have died since."""
         return self._engine.client if self._engine is not None else None
+
+    @property
+    def not_isolated(self) -> str:
+        """What an engine that was needed before says of itself if it does not isolate."""
+        if self._engine is None or ISOLATION in self._engine.capabilities:
+            return ""
+        return f"{self._engine.name}: {self._engine.details.get(ISOLATION, self._engine.mode)}"
 
     @property
     def hidden(self) -> list[str]:

@@ -8,7 +8,8 @@ from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import NAME, is_faked
 from .gpu.held import gpu_keywords
-from .marker import merged_spec, problem_with
+from .isolation import check_isolation
+from .marker import merged_spec, needs_isolation, problem_with
 from .networks import placed
 from .ownership import OWNED
 
@@ -88,6 +89,8 @@ def new_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> SandboxFactory:
     session = request.config.stash[ENGINE]
+    if needs_isolation(request.node) and not is_faked(request.node):
+        check_isolation(session.engine())
     fake = request.getfixturevalue(NAME) if is_faked(request.node) else None
     client = (lambda: fake.client) if fake is not None else session.client
     return SandboxFactory(client, request.node, defaults)

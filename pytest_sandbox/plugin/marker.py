@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sandbox._shared.engine_options import ISOLATION
 from pytest_sandbox._shared.gpu_requests import parse
 from pytest_sandbox._shared.image_names import may_name_image
 from pytest_sandbox._shared.network.aliases import problem_with_alias
@@ -45,7 +46,14 @@ def merged_spec(item: pytest.Item) -> dict[str, Any]:
     spec: dict[str, Any] = {}
     for mark in _closest_first(item):
         spec = {**mark.kwargs, **spec}
+    spec.pop(ISOLATION, None)
     return spec
+
+
+def needs_isolation(item: pytest.Item) -> bool:
+    """Whether a test is for engines that isolate."""
+    given = [mark.kwargs[ISOLATION] for mark in _closest_first(item) if ISOLATION in mark.kwargs]
+    return given[:1] == ["full"]
 
 
 def _closest_first(item: pytest.Item) -> list[pytest.Mark]:
@@ -182,6 +190,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
             hasattr(value, "from_id") or (isinstance(value, str) and may_name_image(value))
         ),
     ),
+    "isolation": ("'full'", lambda value: value == "full"),
     "memory": (
         "a whole number of MiB above 0, or a pair (request, limit)",
         lambda value: _is_request(value, int),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, parse_engine_options
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED, parse_engine_options
 from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.suggestions import did_you_mean
 
@@ -21,7 +21,7 @@ from .gpu.options import gpu_settings
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
 MOST_REPORT_LINES = 800
 
-_ENGINES = ("auto", "local", "fake", CLOUD_ENGINE)
+_ENGINES = ("auto", "local", "fake", CLOUD_ENGINE, *NOT_ISOLATED)
 _IMAGE_LOCKS = ("off", "on", "update")
 #: The image of sandboxes in Modal's cloud whose marker names none: there is no machine to view.
 _CLOUD_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
@@ -40,7 +40,7 @@ class Settings:
     """The effective settings of a run.
 
     Attributes:
-        engine: the engine to start, `"local"` or `"fake"`.
+        engine: the engine to start, `"local"`, `"fake"`, `"process"`, ...
         chosen: the engine and the source of the choice, for the header.
         image: the image of sandboxes whose marker names none.
         image_source: the source of that choice.
@@ -69,7 +69,9 @@ class Settings:
         image = "" if self.image_source == "default" else f", {self.image} ({self.image_source})"
         everybody = self.engine_options.get("tunnels") == "everybody"
         tunnels = ", tunnels open to all users of this machine" if everybody else ""
-        return f"sandbox: {self.chosen}{image}{', strict' if self.strict else ''}{tunnels}"
+        warning = f": {NOT_ISOLATED[self.engine]}" if self.engine in NOT_ISOLATED else ""
+        strict = ", strict" if self.strict else ""
+        return f"sandbox: {self.chosen}{image}{strict}{tunnels}{warning}"
 
 
 _SETTINGS = pytest.StashKey[Settings]()
@@ -142,6 +144,11 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
     if network not in _NETWORKS:
         raise pytest.UsageError(
             f"the sandbox network {network!r} ({source}) does not exist; there are none and open"
+        )
+    if engine in NOT_ISOLATED and network != "none":
+        raise pytest.UsageError(
+            f"the sandbox network {network!r} ({source}) is not for the engine {engine!r}, whose "
+            "sandboxes have the network of this machine"
         )
     if engine == "fake":  # it is told when it is made
         return options
@@ -218,11 +225,11 @@ def _check_engine(name: str, source: str) -> None:
     if name in _ENGINES:
         return
     if name.partition("://")[0] in _NOT_YET:
-        why = "is not available yet; there are local, fake and modal"
+        why = "is not available yet; there are local, fake, modal and process"
     elif _others_provide_engines():
         return
     else:
-        hint = did_you_mean(name, _ENGINES) or "there are local, fake and modal"
+        hint = did_you_mean(name, _ENGINES) or "there are local, fake, modal and process"
         why = f"does not exist; {hint}"
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
 

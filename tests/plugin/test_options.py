@@ -49,13 +49,13 @@ def test_an_engine_of_a_later_release_is_refused_by_name(pytester: pytest.Pytest
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         f"ERROR: the sandbox engine '{engine}' (option --sandbox-engine) is not available yet; "
-        "there are local, fake and modal"
+        "there are local, fake, modal and process"
     )
 
 
 @pytest.mark.parametrize(
     ("engine", "hint"),
-    [("locall", "did you mean 'local'?"), ("docker", "there are local, fake and modal")],
+    [("locall", "did you mean 'local'?"), ("docker", "there are local, fake, modal and process")],
 )
 def test_an_unknown_engine_is_refused_with_the_nearest(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine: str, hint: str

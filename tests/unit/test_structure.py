@@ -33,6 +33,7 @@ BARE = (
     "local.kernel",
     "local.protocol",
     "local.zygote",
+    "processes.keeper",
 )
 #: Parts whose modules any other part may import: generated, or made for all.
 OFFERED_WHOLE = {"_proto", "_shared"}
@@ -48,6 +49,14 @@ OFFERED = {
     "images.reference",
     "images.registry",
     "local.ahead",  # which must not import the engine
+    # An agent, the engine's end of it, and the kernel: the engine of processes has them too.
+    *("local.agent.main", "local.agent.ports", "local.zygote.engine_socket"),
+    *("local.engine.files", "local.engine.ports", "local.engine.process", "local.engine.pump"),
+    *("local.engine.links.agent_link", "local.engine.links.bare_python"),
+    *("local.engine.links.channel", "local.engine.links.errors"),
+    *("local.engine.links.pending_answers", "local.zygote.id_ranges"),
+    *(f"local.kernel.{each.stem}" for each in ROOT.glob("local/kernel/*.py")),
+    *(f"local.protocol.{each.stem}" for each in ROOT.glob("local/protocol/*.py")),
     # Under the names that they have at Modal.
     *(f"client.modal_modules.{each.stem}" for each in ROOT.glob("client/modal_modules/*.py")),
 }
@@ -58,11 +67,12 @@ MAY_IMPORT = {
     "_shared": set(),  # which every part may import
     "_run": set(),
     "engine": {"images"},  # the layers of an image
-    "engines": {"engine", "local", "fakes", "remote"},
+    "engines": {"engine", "local", "fakes", "processes", "remote"},
     "gpus": set(),
     "images": set(),
     "local": {"engine", "gpus", "images"},
     "fakes": {"engine"},
+    "processes": {"engine", "local"},
     "rpcs": {"_proto"},
     "cloud": {"engine", "server", "_proto", "rpcs"},
     "strategies": {"engine", "rpcs"},
@@ -91,6 +101,7 @@ MAY_IMPORT = {
         "images",
         "inmemory",
         "local",
+        "processes",
         "remote",
     },
     "": {"client", "plugin", "rpcs"},  # the package itself: the public names, re-exported
@@ -238,7 +249,7 @@ def test_an_engine_knows_no_grpc_and_no_pytest() -> None:
     found = [
         f"{module.path}: imports {name}"
         for module in MODULES
-        if module.part in ("engine", "local", "fakes")
+        if module.part in ("engine", "local", "fakes", "processes")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])

@@ -54,8 +54,7 @@ class LocalPorts:
             ) from None
 
     async def _connect(self, family: socket.AddressFamily, port: int) -> LocalConnection:
-        request = ConnectRequest(family=int(family), port=port)
-        fd = await self._link.request_descriptor(request)
+        fd = await self._begin(family, port)
         connection = LocalConnection(_checked(fd, family), self._opened)
         try:
             await connection.established()
@@ -63,6 +62,11 @@ class LocalPorts:
             connection.release()
             raise
         return connection
+
+    async def _begin(self, family: socket.AddressFamily, port: int) -> int:
+        """A socket on its way to a port, not blocking."""
+        request = ConnectRequest(family=int(family), port=port)
+        return await self._link.request_descriptor(request)
 
     def task_ended(self) -> None:
         """The sandbox is gone; an open socket would keep its network."""

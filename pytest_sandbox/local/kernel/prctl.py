@@ -15,6 +15,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -57,6 +58,11 @@ def forbid_new_privileges(calls: PreparedCalls = NOW) -> None:
     An unprivileged process may install a seccomp filter only after this: seccomp(2).
     """
     _prctl(calls, _PR_SET_NO_NEW_PRIVS, 1)
+
+
+def adopt_orphans(calls: PreparedCalls = NOW) -> None:
+    """Become the parent of all descendants whose own parent ends, unless a closer one does that."""
+    _prctl(calls, _PR_SET_CHILD_SUBREAPER, 1)
 
 
 def drop_from_bounding_set(capabilities: tuple[int, ...], calls: PreparedCalls = NOW) -> None:

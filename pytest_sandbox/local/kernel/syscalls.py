@@ -39,7 +39,10 @@ _COMMON_NUMBERS = {
     "clone3": 435,  # Linux 5.3
     "close_range": 436,  # Linux 5.9
     "openat2": 437,  # Linux 5.6
-    "mount_setattr": 442,  # Linux 5.12, the newest of all that is used
+    "mount_setattr": 442,  # Linux 5.12, the newest of all that is needed
+    "landlock_create_ruleset": 444,  # Linux 5.13, as the next two
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
 }
 SUPPORTED_MACHINES = frozenset(_NUMBERS)
 

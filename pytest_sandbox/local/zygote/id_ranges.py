@@ -44,19 +44,23 @@ class IdRanges:
 
 
 class MachineIdRanges(IdRanges):
-    """Ranges of the ids of a whole sandbox, which no other run uses either.
+    """Ranges of ids, by default of a whole sandbox each, which no other run uses either.
 
     A run takes a block of them, by the name of a Unix socket, which the kernel gives to one process
     at a time and frees when that ends, however it ends: unix(7), "Abstract sockets".
+
+    Args:
+        size: how many ids a range has.
+        ranges: how many ranges there are; of the usual size, they fill a block.
 
     Attributes:
         lock: the socket, open as long as the ranges are used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = COUNT, ranges: int = _RANGES) -> None:
         self.lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         block = self._take_block()
-        super().__init__(_FIRST + block * _RANGES * COUNT, COUNT, _RANGES)
+        super().__init__(_FIRST + block * _RANGES * COUNT, size, ranges)
 
     def _take_block(self) -> int:
         # Not with the module `random`, which seeds its generator anew in each process that is

@@ -44,6 +44,8 @@ def failure_sections(
     session = item.config.stash[ENGINE]
     ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
     lines = settings(item.config).report_lines
+    if ids and session.not_isolated:
+        yield "sandbox engine", session.not_isolated
     yield from hints(item, excinfo)
     yield from _sections(session.connected, ids, session.hidden, lines, item)
     yield from _fake_sections(item, lines)

@@ -174,7 +174,9 @@ def _problems_of_spec(spec: Mapping[str, Any], scope: object) -> Iterator[str]:
     if spec.get("network") == OWN and scope != "session":
         yield "network='test' is for scope='session', with which each test has a copy of its own"
     for key, value in spec.items():
-        if wrong := problem_with(key, value):
+        if key == "isolation":
+            yield "isolation= is for tests: @pytest.mark.sandbox(isolation='full')"
+        elif wrong := problem_with(key, value):
             yield wrong
 
 

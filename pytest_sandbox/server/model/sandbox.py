@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.async_tasks import finish, within
 from pytest_sandbox.engine import (
-    DEFAULT_WORKDIR,
     Clock,
     EndCause,
     Membership,
@@ -178,7 +177,7 @@ class ServedSandbox:
     @property
     def workdir(self) -> str:
         """Where its processes start, and relative paths begin."""
-        return self.spec.workdir or DEFAULT_WORKDIR
+        return self.spec.workdir or self.task.default_workdir
 
     @property
     def router_metadata(self) -> dict[str, str | bytes]:

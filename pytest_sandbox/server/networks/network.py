@@ -32,6 +32,11 @@ def network(definition: pb.Sandbox, info: EngineInfo) -> Network | None:
     if not allows and (access.allowed_cidrs or access.allowed_domains):
         raise invalid(f"{_lists(access)} without the network_access_type ALLOWLIST")
     if is_blocked(definition):
+        if Capability.ISOLATION not in info.capabilities:
+            raise unimplemented(
+                f"block_network=True: the engine {info.name!r} cannot do this: its sandboxes have "
+                "the network of this machine"
+            )
         return None
     wanted = _checked(access) if allows else info.network
     if wanted is None or wanted == Network():

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import socket
 
-#: Imports a module without running any `__init__` of the package, which would import the rest. What
-#: it does is done when it returns: the interpreter need not be taken apart, which takes its time.
-#: The same is true of the search for garbage in what is imported.
+#: Imports a module without running any `__init__` of the package or of a part of it, which would
+#: import the rest. What it does is done when it returns: the interpreter need not be taken apart,
+#: which takes its time. The same is true of the search for garbage in what is imported.
 _BOOTSTRAP = """
 import gc, os, sys, types
 gc.disable()
-for name, path in (("pytest_sandbox", sys.argv[2]), ("pytest_sandbox.local", sys.argv[3])):
-    module = types.ModuleType(name)
-    module.__path__ = [path]
-    sys.modules[name] = module
-from pytest_sandbox.local.{module} import main
+for name in {parts}:
+    module = types.ModuleType("pytest_sandbox" + name)
+    module.__path__ = [sys.argv[2] + name.replace(".", "/")]
+    sys.modules[module.__name__] = module
+from pytest_sandbox.{module} import main
 gc.enable()
 main()
 os._exit(0)
@@ -35,7 +35,7 @@ def launch(module: str, sock: socket.socket, errors: int) -> subprocess.Popen[by
     """Start a process that calls `main` of a module.
 
     Args:
-        module: its name below `pytest_sandbox.local`.
+        module: its name below `pytest_sandbox`.
         sock: its end of the socket to the engine, whose number is its first argument.
         errors: where its standard error goes.
 
@@ -45,13 +45,14 @@ def launch(module: str, sock: socket.socket, errors: int) -> subprocess.Popen[by
     links = os.path.dirname(os.path.abspath(__file__))
     local = os.path.dirname(os.path.dirname(links))
     number = str(sock.fileno())
+    parts = ["", *dict.fromkeys((".local", f".{module.partition('.')[0]}"))]
     return subprocess.Popen(
         [
             # -I and -E: ignore Python's environment variables, and import no module from the
             # current directory or the user's site-packages. -S: do not import `site`, which would
             # read the .pth files of the environment.
             *(sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c"),
-            *(_BOOTSTRAP.format(module=module), number, os.path.dirname(local), local),
+            *(_BOOTSTRAP.format(module=module, parts=parts), number, os.path.dirname(local)),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -218,7 +218,7 @@ class GatewayLink:
         with theirs:
             try:
                 self._process = await asyncio.to_thread(
-                    launch, "gateway.gateway", theirs, _STANDARD_ERROR
+                    launch, "local.gateway.gateway", theirs, _STANDARD_ERROR
                 )
                 self._channel = Channel(
                     ours, GATEWAY_TO_ENGINE, self._on_message, lambda _: self._on_close()

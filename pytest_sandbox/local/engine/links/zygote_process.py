@@ -40,7 +40,7 @@ class ZygoteProcess:
             # A file, not a pipe: nothing reads it until the zygote is gone, and a full pipe would
             # stop it.
             self._errors: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
-            self._process = launch("zygote.zygote", theirs, self._errors.fileno())
+            self._process = launch("local.zygote.zygote", theirs, self._errors.fileno())
             on_error.pop_all()
 
     @property

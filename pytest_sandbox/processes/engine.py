@@ -1,0 +1,175 @@
+"""The engine: what the server holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+import socket
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import (
+    DEFAULT_PATH,
+    Capability,
+    Clock,
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    StoreFull,
+    SystemClock,
+    TaskEnded,
+    TaskSpec,
+)
+from pytest_sandbox.local.engine.links.errors import BuildFailed
+
+from . import report
+from .keeper.folders import TaskFolders
+from .keeper.messages import KeeperSetup, StartAgentRequest
+from .link import KeeperLink
+from .options import NAME, ProcessOptions
+from .task import ProcessTask
+from .validate import check_task
+
+if TYPE_CHECKING:
+    from pytest_sandbox.local.engine.pump import Pump
+
+#: What the folder of an engine is called, in that for temporary files.
+_PREFIX = "pytest-sandbox-processes-"
+#: Seconds in which agents end whose keeper was killed.
+_PATIENCE = 5.0
+_NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+
+
+class ProcessEngine(Engine):
+    """Sandboxes that are processes of this machine, and do not isolate from it.
+
+    Args:
+        options: settings; `None` for the defaults.
+        clock: where the server and this engine take the time from.
+    """
+
+    def __init__(self, options: ProcessOptions | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._options = options or ProcessOptions()
+        self._keeper: KeeperLink | None = None
+        self._folder = ""
+        self._names = itertools.count(1)
+        self._pumps: set[Pump] = set()
+
+    async def start(self) -> EngineInfo:
+        """Start the keeper.
+
+        Raises:
+            EngineUnavailable: it cannot keep sandboxes here.
+        """
+        search_path = self._search_path()
+        self._folder = folder = _make_folder()
+        self._keeper = keeper = KeeperLink()
+        options = self._options
+        setup = KeeperSetup(folder=folder, landlock=options.landlock, ports=list(options.connect))
+        try:
+            ready = await keeper.start(setup)
+            await self._try_one()
+        except BaseException:
+            await self.close()
+            raise
+        return EngineInfo(
+            NAME,
+            report.mode(ready),
+            frozenset({Capability.PORT, Capability.PTY}),
+            report.details(ready, options),
+            search_path=search_path,
+        )
+
+    async def create(self, spec: TaskSpec) -> ProcessTask:
+        """Create a task and start its main process; leaves nothing behind if that fails."""
+        keeper = self._keeper
+        if keeper is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        check_task(spec)
+        try:
+            return await self._create(spec, keeper)
+        except (BuildFailed, OSError) as failure:
+            reason = failure.reason if isinstance(failure, BuildFailed) else failure
+            if reason.errno in _NO_ROOM:
+                raise StoreFull(f"no room for another sandbox: {reason.strerror}") from failure
+            raise EngineUnavailable(f"a sandbox could not be started: {reason}") from failure
+        except TaskEnded as failure:
+            raise EngineUnavailable("a sandbox was killed while it was started") from failure
+
+    async def close(self) -> None:
+        """End every task and release everything."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        await keeper.close()
+        for pump in list(self._pumps):
+            await pump.aclose()
+        await asyncio.to_thread(_remove, self._folder)
+
+    async def _create(self, spec: TaskSpec, keeper: KeeperLink) -> ProcessTask:
+        name = next(self._names)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            task = ProcessTask(
+                *(spec, f"{self._folder}/{name}", self._search_path(), ours, self._pumps),
+                lambda: keeper.end(name),
+            )
+            processes = spec.limits.processes or self._options.processes
+            keeper.create(task, StartAgentRequest(name=name, processes=processes), theirs)
+        finally:
+            theirs.close()
+        try:
+            await task.start()
+        except BaseException:
+            # Whoever cancels this call must not cut the end of the sandbox short.
+            await asyncio.shield(task.kill())
+            raise
+        return task
+
+    async def _try_one(self) -> None:
+        task = await self.create(TaskSpec())
+        await task.kill()
+
+    @staticmethod
+    def _search_path() -> str:
+        """The folder of the running Python, and the standard ones."""
+        folder = os.path.join(os.path.realpath(sys.prefix), "bin")
+        return DEFAULT_PATH if folder in DEFAULT_PATH.split(":") else f"{folder}:{DEFAULT_PATH}"
+
+
+def _make_folder() -> str:
+    """A folder for those of tasks, which their users can pass through and not list."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary()))
+    if os.geteuid() == 0:
+        os.chmod(folder, 0o711)
+    return folder
+
+
+def _temporary() -> str | None:
+    """The folder for temporary files, or another one if other users cannot get there."""
+    if os.geteuid() != 0:
+        return None
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if report.everybody_may_enter(place):
+            return place
+    raise EngineUnavailable(
+        "the folder for temporary files is closed to other users, which sandboxes run as",
+        "Set TMPDIR to one that is open to them, or run pytest as an ordinary user.",
+    )
+
+
+def _remove(folder: str) -> None:
+    """Remove what a keeper that was killed has left; its agents may still be ending."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            TaskFolders(folder).remove_all()
+            time.sleep(0.05)
+            continue
+        return

@@ -1,0 +1,145 @@
+"""The engine's conversation with its keeper, which it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.local.engine.links.bare_python import launch
+from pytest_sandbox.local.engine.links.channel import Channel
+from pytest_sandbox.local.engine.links.pending_answers import set_error
+
+from .keeper import messages
+
+if TYPE_CHECKING:
+    from pytest_sandbox.local.protocol.message import Message
+
+#: Seconds that the keeper may take to end all processes and to remove all files.
+_EXIT_TIMEOUT = 30.0
+
+
+class KeptTask(Protocol):
+    """What hears of a task."""
+
+    def started(self, pid: int) -> None:
+        """Its agent has this pid."""
+
+    def ended(self, *, failed: OSError | None = None, killed: bool = False, lost: str = "") -> None:
+        """No process of it is left.
+
+        Args:
+            failed: why it could not even be started.
+            killed: the engine was closed.
+            lost: why it ended, if neither it nor we wanted that.
+        """
+
+
+class KeeperLink:
+    """One keeper, and the tasks that it has started.
+
+    Attributes:
+        left: folders of tasks that could not be removed, and why.
+    """
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+        self._tasks: dict[int, KeptTask] = {}
+        self._channel: Channel | None = None
+        self._closing = False
+
+    async def start(self, setup: messages.KeeperSetup) -> messages.KeeperReady:
+        """Start the keeper.
+
+        Raises:
+            EngineUnavailable: it cannot keep tasks here.
+        """
+        self._ready: asyncio.Future[messages.KeeperReady] = (
+            asyncio.get_running_loop().create_future()
+        )
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # A file, since nothing reads it until the keeper is gone.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
+        with theirs:
+            self._process = launch("processes.keeper.main", theirs, self._errors.fileno())
+        self._channel = Channel(
+            ours, messages.KEEPER_TO_ENGINE, self._on_message, lambda _: self._on_close()
+        )
+        self._channel.send(setup)
+        return await self._ready
+
+    def create(
+        self, task: KeptTask, request: messages.StartAgentRequest, sock: socket.socket
+    ) -> None:
+        """Have a task made whose agent talks over `sock`.
+
+        Raises:
+            EngineUnavailable: the keeper is gone.
+        """
+        self._tasks[request.name] = task
+        self._send(request, (sock.detach(),), number=request.name)
+
+    def end(self, name: int) -> None:
+        """Have a task ended, if it lives."""
+        if self._channel is not None and not self._channel.closed:
+            self._channel.send(messages.EndAgentRequest(name=name))
+
+    async def close(self) -> None:
+        """End every task and the keeper, and return when nothing is left of them."""
+        if self._channel is None:
+            return
+        self._closing = True
+        self._channel.close()
+        await asyncio.to_thread(self._wait)
+        self._errors.close()
+        tasks, self._tasks = self._tasks, {}
+        for task in tasks.values():
+            task.ended(killed=True)
+
+    def _wait(self) -> None:
+        # By then the keeper has ended all, or is stuck with what the kernel does not end.
+        try:
+            self._process.wait(_EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, request: Message, fds: tuple[int, ...], *, number: int) -> None:
+        if self._channel is None or self._channel.closed:
+            for fd in fds:
+                socket.socket(fileno=fd).close()
+            raise EngineUnavailable("the engine is closed, or its keeper was killed")
+        self._channel.send(request, fds, number=number)
+
+    def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
+        if isinstance(message, messages.KeeperReady):
+            self._ready.set_result(message)
+        elif isinstance(message, messages.KeeperFailed):
+            set_error(self._ready, EngineUnavailable(message.reason, message.remedy))
+        elif isinstance(message, messages.AgentStarted):
+            if message.name in self._tasks:
+                self._tasks[message.name].started(message.pid)
+        elif isinstance(message, messages.AgentGone):
+            if message.left:
+                self.left.append(message.left)
+            task = self._tasks.pop(message.name, None)
+            if task is not None:
+                failed = message.failed
+                task.ended(failed=None if failed is None else failed.error())
+
+    def _on_close(self) -> None:
+        if self._closing:
+            return  # tasks end when it has ended them
+        death = f"the keeper of sandboxes died: {self._words()}"
+        set_error(self._ready, EngineUnavailable(death))
+        # Their agents end all their processes when the engine hangs up.
+        tasks, self._tasks = self._tasks, {}
+        for task in tasks.values():
+            task.ended(lost=death)
+
+    def _words(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip() or "it was killed"

@@ -1,0 +1,91 @@
+"""What the engine says of itself, for people to read."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.engine_options import ISOLATION, NOT_ISOLATED
+from pytest_sandbox.local.kernel.landlock import PORTS_SINCE, SCOPES_SINCE
+
+from .options import NAME
+
+if TYPE_CHECKING:
+    from .keeper.messages import KeeperReady
+    from .options import ProcessOptions
+
+
+def mode(ready: KeeperReady) -> str:
+    """How much it holds a program here."""
+    who = "own user id" if ready.own_ids else "your own user id"
+    writes = "Landlock" if ready.landlock else "no Landlock"
+    return f"NO ISOLATION, {who}, {writes}"
+
+
+#: Why it lacks capabilities.
+_LACKING = {
+    "no image": "its sandboxes have the files of this machine",
+    "no memory snapshot": "processes of its sandboxes are those of this machine",
+    "no network": "its sandboxes have the network of this machine",
+    "no project": "its sandboxes see the project itself",
+    "no sandbox network": "its sandboxes have the network of this machine",
+    "no snapshot": "files of its sandboxes are those of this machine",
+}
+
+
+def details(ready: KeeperReady, options: ProcessOptions) -> dict[str, str]:
+    """What programs can do here, name to sentence."""
+    return {
+        ISOLATION: NOT_ISOLATED[NAME],
+        "writing": _writing(ready),
+        "reading": "what a user without rights may read"
+        if ready.own_ids
+        else "all that you may read, folders of other sandboxes too",
+        "TCP": _tcp(ready, options),
+        "other processes": "cannot be signalled"
+        if ready.own_ids or ready.landlock >= SCOPES_SINCE
+        else "yours can be signalled",
+        "system calls": "filtered" if ready.filtered else "not filtered on this machine",
+        "Python": _python(ready),
+        **_LACKING,
+    }
+
+
+def _python(ready: KeeperReady) -> str:
+    """Whether programs find the Python that runs the tests."""
+    path = os.path.realpath(sys.executable)
+    if ready.own_ids and not everybody_may_enter(os.path.dirname(path)):
+        return (
+            f"not that of the tests: other users cannot get to {path}, so python3 is the first one "
+            "in PATH that they can"
+        )
+    return path
+
+
+def everybody_may_enter(folder: str) -> bool:
+    """Whether users without rights may go into a directory, and those above it."""
+    path = os.path.realpath(folder)
+    while os.stat(path).st_mode & stat.S_IXOTH:
+        if path == "/":
+            return True
+        path = os.path.dirname(path)
+    return False
+
+
+def _writing(ready: KeeperReady) -> str:
+    if ready.landlock:
+        return "only to a sandbox's own folder"
+    if ready.own_ids:
+        return "to a sandbox's own folder, and where everybody may write, such as /tmp"
+    return "wherever you may write: this kernel has no Landlock, or it is turned off"
+
+
+def _tcp(ready: KeeperReady, options: ProcessOptions) -> str:
+    if ready.landlock < PORTS_SINCE:
+        return "connects to anywhere: this needs Landlock of Linux 6.7"
+    if not options.connect:
+        return "connects to nothing, its own ports included: option connect"
+    ports = ", ".join(map(str, options.connect))
+    return f"connects to port {ports} of any machine"
