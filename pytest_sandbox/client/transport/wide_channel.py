@@ -1,70 +1,58 @@
-"""A gRPC channel with large HTTP/2 frames, made with parts of `grpclib` that are not public.
-
-HTTP/2 begins with frames of 16 KiB (RFC 9113, SETTINGS_MAX_FRAME_SIZE), whatever
-the windows are. Each frame costs both sides the same, so output streams at twice the speed with
-large ones.
-
-A lost connection ends the calls that it carries, but not those that wait to be sent because much
-else is being sent: `grpclib` does not know of them yet. Here they are woken, and fail too.
-"""
+"""A channel to a server of this package, with connections and calls of our own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from grpclib.client import Channel, Handler
-from grpclib.exceptions import StreamTerminatedError
-from grpclib.protocol import Connection, EventsProcessor, H2Protocol
-from h2.connection import H2Connection
-from h2.settings import SettingCodes
+from multidict import MultiDict
 
-from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, OneBuffer, PlainConnection
+from .call_stream import CallStream
+from .wide_protocol import WideProtocol
 
 if TYPE_CHECKING:
-    from asyncio import BaseTransport, Transport
+    from collections.abc import Mapping
 
-    from grpclib.protocol import Stream
-
-#: Bytes of a frame that a server may send.
-FRAME = 1024 * 1024
-
-
-class _WideProtocol(H2Protocol, OneBuffer):
-    """Does what grpclib does, with a connection of our own."""
-
-    def connection_made(self, transport: BaseTransport) -> None:
-        frames = PlainConnection(
-            H2Connection(config=self.h2_config),
-            {
-                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
-                SettingCodes.MAX_FRAME_SIZE: FRAME,
-            },
-        )
-        frames.initiate_connection()
-        if more := self.config.http2_connection_window_size - FIRST_WINDOW:
-            frames.increment_flow_control_window(more)
-        joined = JoinedWrites(cast("Transport", transport))
-        self.connection = Connection(cast("H2Connection", frames), joined, config=self.config)
-        self.connection.flush()
-        self.connection.initialize()
-        self.processor = EventsProcessor(self.handler, self.connection)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        self.processor.register = _refuse  # type: ignore[method-assign]
-        self.connection.write_ready.set()
-        self.connection.stream_close_waiter.set()
-
-
-def _refuse(stream: Stream) -> NoReturn:
-    raise StreamTerminatedError("Connection lost")
+    from grpclib.const import Cardinality
+    from grpclib.protocol import H2Protocol
 
 
 class WideChannel(Channel):
     """A channel over which servers can send large frames."""
 
     def _protocol_factory(self) -> H2Protocol:
-        return _WideProtocol(Handler(), self._config, self._h2_config)
+        return WideProtocol(Handler(), self._config, self._h2_config)
+
+    def request(  # type: ignore[override]
+        self,
+        name: str,
+        cardinality: Cardinality,
+        request_type: type[Any],
+        reply_type: type[Any],
+        *,
+        timeout: float | None = None,
+        deadline: None = None,
+        metadata: Mapping[str, str | bytes] | None = None,
+    ) -> CallStream[Any, Any]:
+        """A call, which is not begun."""
+        return CallStream(
+            self,
+            name,
+            MultiDict(metadata or ()),
+            cardinality,
+            request_type,
+            reply_type,
+            codec=self._codec,
+            status_details_codec=self._status_details_codec,
+            dispatch=self.__dispatch__,
+            protocol=cast("WideProtocol", self._protocol) if self._connected else None,
+            first=[
+                (":method", "POST"),
+                (":scheme", self._scheme),
+                (":authority", self._authority),
+            ],
+            timeout=timeout,
+        )
 
     def disown(self) -> None:
         """Never touch the connection again, not even when this object is freed.
