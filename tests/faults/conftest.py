@@ -59,7 +59,9 @@ class Machine:
         return found
 
     def children(self, pid: int) -> list[int]:
-        return [child for child in self.family() if parent_of(child) == pid]
+        """Those below a process, without the one that forks sandboxes for a zygote."""
+        found = [child for child in self.family() if parent_of(child) == pid]
+        return [each for each in found if not is_forker(each)]
 
     def zygote(self) -> int:
         """The process that makes sandboxes."""
@@ -126,6 +128,10 @@ def text(path: str) -> str:
 def parent_of(pid: int) -> int:
     fields = text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[1]) if fields and fields[0] not in "ZX" else 0
+
+
+def is_forker(pid: int) -> bool:
+    return text(f"/proc/{pid}/cmdline").startswith("pytest-sandbox forker")
 
 
 def groups_of(pid: int) -> list[str]:

@@ -68,6 +68,14 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def is_forker(pid: int) -> bool:
+    """Whether it is the process that a zygote has fork its sandboxes, which stays."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"pytest-sandbox forker")
+    except OSError:
+        return False
+
+
 def descriptors() -> list[str]:
     """Those of this process, without those of garbage, which may be closed at any time."""
     gc.collect()

@@ -30,6 +30,7 @@ from .conftest import (
     all_closed,
     content,
     descriptors,
+    is_forker,
     is_running,
     needs_root,
     processes,
@@ -98,7 +99,7 @@ def children(parent: int) -> list[int]:
         if name.isdigit():
             with suppress(OSError):
                 stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-                if int(stat[1]) == parent:
+                if int(stat[1]) == parent and not is_forker(int(name)):
                     found.append(int(name))
     return found
 
@@ -246,6 +247,8 @@ def caught_young(zygote: int, born: list[int]) -> bool:
     with suppress(OSError):
         listing = Path(f"/proc/{zygote}/task/{zygote}/children").read_text()
         for pid in map(int, listing.split()):
+            if is_forker(pid):
+                continue
             os.kill(pid, signal.SIGSTOP)
             status = Path(f"/proc/{pid}/status").read_text()
             # It has told the zygote all that it had to tell, and holds nothing of the machine.

@@ -21,7 +21,15 @@ from pytest_sandbox.server import Application
 from pytest_sandbox.server.listeners import Listeners
 from pytest_sandbox.server.rpc import peers
 
-from .conftest import SOMEBODY, needs_root, python_of_everybody, shell, their_env, until
+from .conftest import (
+    SOMEBODY,
+    is_forker,
+    needs_root,
+    python_of_everybody,
+    shell,
+    their_env,
+    until,
+)
 
 pytestmark = [needs_root, pytest.mark.asyncio]
 
@@ -103,7 +111,8 @@ async def connect(path: Path, *prefix: str) -> int:
 
 
 def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in found if not is_forker(int(child))]
 
 
 async def mount(engine: LocalEngine, task: Task, folder: Path, target: str) -> None:

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox.engine import WatchKind
-from pytest_sandbox.local.protocol import agent, criu, helpers, jobs, setup, wire, zygote
+from pytest_sandbox.local.protocol import agent, criu, forker, helpers, jobs, setup, wire, zygote
 from pytest_sandbox.local.protocol.common import Failed, KernelError
 from pytest_sandbox.local.protocol.message import BadMessage, Message
 
 FAMILIES = [
     *(agent.ENGINE_TO_AGENT, agent.AGENT_TO_ENGINE, jobs.JOB_TO_ENGINE),
     *(setup.ENGINE_TO_NEW_ZYGOTE, zygote.ENGINE_TO_ZYGOTE, zygote.ZYGOTE_TO_ENGINE),
+    *(forker.ZYGOTE_TO_FORKER, forker.FORKER_TO_ZYGOTE),
     *(helpers.AGENT_TO_ZYGOTE, helpers.HELPER_TO_ZYGOTE, criu.CRIU_HELPER_TO_ENGINE),
 ]
 EVERY = {name: kind for family in FAMILIES for name, kind in family.items()}
@@ -27,7 +28,7 @@ PARTS = wire.family(
     *(agent.TerminalSize, agent.UserIds, jobs.FileStatus, jobs.DirectoryEntry),
     *(criu.ProcessTree, criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
     *(setup.SharedTree, setup.CriuFiles, setup.GpuSource, zygote.MountedVolume),
-    *(zygote.LayerAtEnd, zygote.Figures),
+    *(zygote.LayerAtEnd, zygote.Figures, forker.LayerParts),
 )
 TEXT = st.text(max_size=5) | st.binary(max_size=5).map(os.fsdecode)  # names need not be text
 INTEGERS = st.integers(-(2**63), 2**64 - 1)

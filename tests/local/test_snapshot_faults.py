@@ -28,7 +28,7 @@ from pytest_sandbox.local.engine import spares
 from pytest_sandbox.local.protocol.common import Succeeded
 from pytest_sandbox.local.protocol.zygote import UnmountRequest
 
-from .conftest import is_running, shell
+from .conftest import is_forker, is_running, shell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -71,7 +71,8 @@ def zygote(engine: LocalEngine) -> int:
 
 
 def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in found if not is_forker(int(child))]
 
 
 def held(engine: LocalEngine) -> tuple[int, int, int, int]:

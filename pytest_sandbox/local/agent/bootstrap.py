@@ -1,6 +1,6 @@
 """From a bare new process to PID 1 of a sandbox, in order; one module per kernel facility.
 
-What can be known before is prepared in the zygote, for all sandboxes alike: see `kernel/calls`.
+What can be known before is prepared in the forker, for all sandboxes alike: see `kernel/calls`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import ctypes
 import errno
 import os
 import signal
+import socket
 
 from pytest_sandbox._shared.directories import make_directories
 
 from ..filesystem import root_mounts, volume_mounts
+from ..filesystem.layers import Layers
 from ..filesystem.mapped_mounts import attach_mapped
 from ..kernel import idmap, mounts, namespaces
 from ..kernel.calls import PreparedCalls
@@ -28,12 +30,11 @@ from . import files, main, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Hashable
     from typing import Any, TypeAlias, TypeVar
 
     from ..kernel.cgroups.joining import CgroupDescriptors
-    from ..protocol.zygote import CreateRequest
+    from ..protocol.forker import SandboxPlan
     from ..zygote.config import SandboxConfig
 
     M = TypeVar("M")
@@ -62,11 +63,11 @@ _NO_OUTLET: _Outlet = (_READY, [], None)
 
 
 class Bootstrap:
-    """Prepares, in the zygote, what new processes do until they are PID 1 of a sandbox.
+    """Prepares, in the forker, what new processes do until they are PID 1 of a sandbox.
 
     Args:
         config: what every sandbox has.
-        zygote: a pidfd of this process, with which they end.
+        zygote: a pidfd of the zygote, their parent, with which they end.
     """
 
     def __init__(self, config: SandboxConfig, zygote: int) -> None:
@@ -76,38 +77,32 @@ class Bootstrap:
         self._known: dict[Hashable, Any] = {}
 
     def prepare(
-        self, request: CreateRequest, sock: socket.socket, gate: socket.socket
+        self, plan: SandboxPlan, sock: int, gate: int, cgroups: CgroupDescriptors
     ) -> NewSandbox:
-        """Prepare a sandbox.
+        """Prepare any number of sandboxes, which have the same descriptors.
 
         Args:
-            request: the engine's, to the zygote.
-            sock: where the engine talks to this sandbox.
+            plan: what they are to make of themselves.
+            sock: where the engine talks to one.
             gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
-
-        Raises:
-            OSError: there is no such layer.
+            cgroups: to be joined.
         """
-        try:
-            return NewSandbox(self, request, sock, gate)
-        except KeyError as error:
-            raise OSError(errno.ENOENT, f"there is no layer {error}", "") from None
+        return NewSandbox(self, plan, sock, gate, cgroups)
 
-    def build(self, request: CreateRequest) -> _Build:
+    def build(self, plan: SandboxPlan) -> _Build:
         """Up to the last step in which the machine can be reached."""
-        volumes = tuple(volume.number for volume in request.volumes)
-        key = "build", tuple(request.layers), request.project, tuple(request.gpus), volumes
-        return self._known_or(key, lambda: _Build(self.config, request))
+        volumes = tuple(volume.number for volume in plan.volumes)
+        key = "build", tuple(plan.layers), plan.project, tuple(plan.gpus), volumes
+        return self._known_or(key, lambda: _Build(self.config, plan))
 
-    def enter(self, sock: socket.socket, gate: socket.socket) -> PreparedCalls:
+    def enter(self, kept: list[int]) -> PreparedCalls:
         """The step after that, in a sandbox without volumes."""
-        kept = [sock.fileno(), gate.fileno(), self.zygote]
         return self._known_or(("enter", *kept), lambda: _enter(kept))
 
-    def settle(self, request: CreateRequest) -> PreparedCalls:
+    def settle(self, plan: SandboxPlan) -> PreparedCalls:
         """All that is left to do but for the outlet."""
-        key = "settle", request.hostname, request.workdir, bool(request.layers)
-        return self._known_or(key, lambda: _settle(self.config, request))
+        key = "settle", plan.hostname, plan.workdir, bool(plan.layers)
+        return self._known_or(key, lambda: _settle(self.config, plan))
 
     def harden(self, processes: int) -> PreparedCalls:
         """The last of all."""
@@ -136,42 +131,35 @@ class NewSandbox:
 
     Args:
         bootstrap: what prepares it.
-        request: see `Bootstrap.prepare`.
+        plan: see `Bootstrap.prepare`, like all that follow.
         sock: likewise.
         gate: likewise.
-
-    Attributes:
-        mapped: paths in the stage whose owners have to be mapped for it.
+        cgroups: likewise.
     """
 
     def __init__(
         self,
         bootstrap: Bootstrap,
-        request: CreateRequest,
-        sock: socket.socket,
-        gate: socket.socket,
+        plan: SandboxPlan,
+        sock: int,
+        gate: int,
+        cgroups: CgroupDescriptors,
     ) -> None:
-        self._request = request
-        self._sock = sock
-        self._gate = gate
-        self._zygote = bootstrap.zygote
+        self._plan = plan
+        self._kept = [sock, gate, bootstrap.zygote]
+        self._cgroups = cgroups
         self._agent = bootstrap.agent
-        self._build = bootstrap.build(request)
-        self._enter = None if request.volumes else bootstrap.enter(sock, gate)
-        self._settle = bootstrap.settle(request)
-        self._harden = bootstrap.harden(request.processes)
-        self.mapped = self._build.mapped
+        self._build = bootstrap.build(plan)
+        self._enter = None if plan.volumes else bootstrap.enter(self._kept)
+        self._settle = bootstrap.settle(plan)
+        self._harden = bootstrap.harden(plan.processes)
 
-    def run(self, cgroups: CgroupDescriptors) -> None:
-        """Be its PID 1; never returns.
-
-        Args:
-            cgroups: those of the sandbox, to be joined.
-        """
-        sock, gate = self._sock, self._gate
+    def run(self) -> None:
+        """Be its PID 1; never returns."""
+        sock, gate = map(_unix_socket, self._kept[:2])
         try:
             # Before all else, so that the sandbox pays for the memory that building it takes.
-            cgroups.join()
+            self._cgroups.join()
             copies = helpers.receive_go(gate)
             if copies is None:
                 os._exit(0)  # the zygote is gone, or could not map the ids
@@ -184,7 +172,7 @@ class NewSandbox:
             else:
                 self._enter_with_volumes()
             self._settle.make()
-            ready, listeners, port_requests = _outlet() if self._request.network else _NO_OUTLET
+            ready, listeners, port_requests = _outlet() if self._plan.network else _NO_OUTLET
             self._harden.make()
             # The engine, and whoever waits for it, goes on while the rest is prepared: what is
             # asked meanwhile waits in the socket.
@@ -200,9 +188,8 @@ class NewSandbox:
         os._exit(0)
 
     def _enter_with_volumes(self) -> None:
-        volumes = volume_mounts.copy_mounts(self._request.volumes)
-        kept = [self._sock.fileno(), self._gate.fileno(), self._zygote]
-        _enter([*kept, *(tree for tree, _ in volumes)]).make()
+        volumes = volume_mounts.copy_mounts(self._plan.volumes)
+        _enter([*self._kept, *(tree for tree, _ in volumes)]).make()
         volume_mounts.attach(volumes)
 
 
@@ -211,16 +198,17 @@ class _Build:
 
     Args:
         config: what every sandbox has.
-        request: for one such as this.
+        plan: that of the sandbox.
 
     Attributes:
-        mapped: paths in the stage whose owners have to be mapped.
         handles: what to give the zygote, see `SandboxHandles`.
     """
 
-    def __init__(self, config: SandboxConfig, request: CreateRequest) -> None:
-        self.mapped = config.mapped_for(request)
-        self._copies = [ctypes.c_long(-1) for _ in self.mapped]
+    def __init__(self, config: SandboxConfig, plan: SandboxPlan) -> None:
+        layers = Layers.described(plan.stack)
+        config = config.with_layers(layers)
+        mapped = config.mapped_for(plan)
+        self._copies = [ctypes.c_long(-1) for _ in mapped]
         self._calls = calls = PreparedCalls()
         set_title("pytest-sandbox agent", calls)
         idmap.become_root(calls)
@@ -231,18 +219,18 @@ class _Build:
             # would be the zygote's too, behind others: sched(7), "The autogroup feature".
             calls.add("setsid")
         calls.add("umask", 0)
-        attach_mapped(self.mapped, self._copies, calls)
+        attach_mapped(mapped, self._copies, calls)
         root_mounts.mount_store(config.size, config.inodes, calls)
-        trees = config.trees_of(request.layers, project=request.project)
-        root_mounts.mount_root(trees, config.layers, request.layers, calls=calls)
+        trees = config.trees_of(plan.layers, project=plan.project)
+        root_mounts.mount_root(trees, layers, plan.layers, calls=calls)
         root_mounts.mount_trees(trees, calls)
         # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
         # mounts new ones only where old ones show completely, so that nothing masked is revealed:
         # mount_too_revealing() in fs/namespace.c.
         root_mounts.mount_kernel(config.masked, config.size, config.inodes, calls)
-        if request.gpus or request.layers:
-            restored = bool(request.layers)
-            calls.do(lambda: config.gpus.mount(request.gpus, restored=restored))
+        if plan.gpus or plan.layers:
+            restored = bool(plan.layers)
+            calls.do(lambda: config.gpus.mount(plan.gpus, restored=restored))
         # Our store, while it can still be named, and two namespaces.
         flags = os.O_RDONLY | os.O_CLOEXEC
         self.handles = (
@@ -255,7 +243,7 @@ class _Build:
         """Do it.
 
         Args:
-            copies: descriptors of mounts of what is in `mapped`.
+            copies: descriptors of mounts of what has to be mapped.
 
         Raises:
             OSError: the kernel refused it.
@@ -263,6 +251,11 @@ class _Build:
         for slot, fd in zip(self._copies, copies, strict=True):
             slot.value = fd
         self._calls.make()
+
+
+def _unix_socket(fd: int) -> socket.socket:
+    # Not prepared: in the forker the number will mean other descriptors.
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fd)
 
 
 def _enter(kept: list[int]) -> PreparedCalls:
@@ -284,16 +277,16 @@ def _enter(kept: list[int]) -> PreparedCalls:
     return calls
 
 
-def _settle(config: SandboxConfig, request: CreateRequest) -> PreparedCalls:
+def _settle(config: SandboxConfig, plan: SandboxPlan) -> PreparedCalls:
     calls = PreparedCalls()
-    hostname = request.hostname
+    hostname = plan.hostname
     if not config.no_hostname:
         name = os.fsencode(hostname)
         calls.add("sethostname", name, len(name))
     loopback.bring_up(calls)
-    if request.layers or request.workdir != _WORKDIR:
-        calls.do(make_directories, request.workdir)
-    if request.layers or hostname != _HOSTNAME:
+    if plan.layers or plan.workdir != _WORKDIR:
+        calls.do(make_directories, plan.workdir)
+    if plan.layers or hostname != _HOSTNAME:
         calls.do(_name_host, hostname)
     return calls
 

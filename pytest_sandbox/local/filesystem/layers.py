@@ -14,6 +14,7 @@ import errno
 import os
 
 from ..kernel import mounts, overlayfs, tmpfs
+from ..protocol.forker import LayerParts
 
 #: Layers that one sandbox may have below it.
 MAX_LAYERS = overlayfs.MAX_LOWER
@@ -35,6 +36,37 @@ class Layers:
         self._parts: dict[int, frozenset[str]] = {}  # of each layer, those that hold anything
         self._unpacked: set[int] = set()  # those of images
         self._without_root: set[int] = set()
+
+    @classmethod
+    def described(cls, stack: list[LayerParts]) -> Layers:
+        """Layers as another process describes them, which shares its stage."""
+        layers = cls()
+        for each in stack:
+            layers._names[each.number] = frozenset(each.names)
+            layers._parts[each.number] = frozenset(each.filled)
+        layers._unpacked = {each.number for each in stack if each.unpacked}
+        layers._without_root = {each.number for each in stack if each.no_root}
+        return layers
+
+    def describe(self, stack: list[int]) -> list[LayerParts]:
+        """Some of the layers, for `described`.
+
+        Raises:
+            OSError: there is no such layer.
+        """
+        try:
+            return [
+                LayerParts(
+                    number=number,
+                    names=sorted(self._names[number]),
+                    filled=sorted(self._parts[number]),
+                    unpacked=number in self._unpacked,
+                    no_root=number in self._without_root,
+                )
+                for number in stack
+            ]
+        except KeyError as error:
+            raise OSError(errno.ENOENT, f"there is no layer {error}", "") from None
 
     def attach(self, number: int, store: int) -> None:
         """Make a layer of a detached store.

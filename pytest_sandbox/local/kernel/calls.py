@@ -3,7 +3,7 @@
 A process that was just forked has to copy each page of memory that it writes to, and Python writes
 to every object that it looks at, if only to count references. To have a sandbox built by ordinary
 code, PID 1 copied some five hundred pages, which took longer than all that the kernel did for it.
-So the zygote prepares the calls, with arguments as C has them, and a loop makes them.
+So the forker prepares the calls, with arguments as C has them, and a loop makes them.
 
 Functions that can do both take `calls`, and make theirs at once by default.
 """

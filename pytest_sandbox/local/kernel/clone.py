@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # clone3(2): since Linux 5.5 and 5.7. `set_tid` is since 5.5, with CAP_CHECKPOINT_RESTORE since 5.9.
+_CLONE_PARENT = 0x8000
 _CLONE_CLEAR_SIGHAND = 0x100000000
 _CLONE_INTO_CGROUP = 0x200000000
 #: How a child ends whose work raised: nothing that calls this reads the status.
@@ -40,8 +41,67 @@ class _CloneArgs(ctypes.Structure):
     ]
 
 
+class PreparedClone:
+    """A fork that is made any number of times; see `clone`."""
+
+    def __init__(
+        self,
+        flags: int,
+        child: Callable[[], object],
+        cgroup: int | None = None,
+        pid: int | None = None,
+        *,
+        sibling: bool = False,
+    ) -> None:
+        self._child = child
+        self._args = args = _CloneArgs(flags=flags | _CLONE_CLEAR_SIGHAND)
+        if sibling:
+            # Its end is told by the signal by which ours will be: clone(2), CLONE_PARENT.
+            args.flags |= _CLONE_PARENT
+        else:
+            args.exit_signal = signal.SIGCHLD
+        if pid is not None:
+            self._pid = ctypes.c_int(pid)
+            args.set_tid, args.set_tid_size = ctypes.addressof(self._pid), 1
+        if cgroup is not None:
+            args.flags |= _CLONE_INTO_CGROUP
+            args.cgroup = cgroup
+        size = ctypes.c_size_t(ctypes.sizeof(args))
+        # Made here: between the fork and its hooks nothing may be allocated.
+        self._call = ctypes.c_long(number("clone3")), ctypes.byref(args), size
+
+    def make(self) -> int:
+        """Fork; the pid.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        call, pointer, size = self._call
+        # What os.fork() calls, too: else a child may inherit locks of the interpreter that no
+        # thread of its own ever releases.
+        _before_fork()
+        forked = _libc.syscall(call, pointer, size)
+        if forked == 0:
+            try:
+                _after_fork_child()
+                self._child()
+            finally:
+                # Whatever happens, nothing of the parent's stack may continue in the child.
+                os._exit(_FAILED)
+        errno = ctypes.get_errno()
+        _after_fork_parent()
+        if forked < 0:
+            raise OSError(errno, os.strerror(errno), "clone")
+        return int(forked)
+
+
 def clone(
-    flags: int, child: Callable[[], object], cgroup: int | None = None, pid: int | None = None
+    flags: int,
+    child: Callable[[], object],
+    cgroup: int | None = None,
+    pid: int | None = None,
+    *,
+    sibling: bool = False,
 ) -> int:
     """Fork: `child` runs in the new process, which ends when it returns. Returns the child's pid.
 
@@ -53,36 +113,9 @@ def clone(
         cgroup: a descriptor of the folder of a version 2 cgroup to start in; `None` for ours.
         pid: its number in the innermost pid namespace; `None` for the next one. Choosing one takes
             CAP_CHECKPOINT_RESTORE over that namespace.
+        sibling: whether it is a child of our parent, and not of ours.
 
     Raises:
         OSError: the kernel refused it; `FileExistsError` if the pid is taken.
     """
-    args = _CloneArgs(flags=flags | _CLONE_CLEAR_SIGHAND, exit_signal=signal.SIGCHLD)
-    wanted = ctypes.c_int(pid or 0)
-    if pid is not None:
-        args.set_tid, args.set_tid_size = ctypes.addressof(wanted), 1
-    if cgroup is not None:
-        args.flags |= _CLONE_INTO_CGROUP
-        args.cgroup = cgroup
-    # Made here: between the fork and its hooks nothing may be allocated.
-    call, pointer, size = _call(args)
-    # What os.fork() calls, too: else a child may inherit locks of the interpreter that no thread of
-    # its own ever releases.
-    _before_fork()
-    forked = _libc.syscall(call, pointer, size)
-    if forked == 0:
-        try:
-            _after_fork_child()
-            child()
-        finally:
-            # Whatever happens, nothing of the parent's stack may continue in the child.
-            os._exit(_FAILED)
-    errno = ctypes.get_errno()
-    _after_fork_parent()
-    if forked < 0:
-        raise OSError(errno, os.strerror(errno), "clone")
-    return int(forked)
-
-
-def _call(args: _CloneArgs) -> tuple[object, object, object]:
-    return ctypes.c_long(number("clone3")), ctypes.byref(args), ctypes.c_size_t(ctypes.sizeof(args))
+    return PreparedClone(flags, child, cgroup, pid, sibling=sibling).make()

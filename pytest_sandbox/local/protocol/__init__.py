@@ -1,6 +1,7 @@
 """Messages between engine, zygote, agents and jobs, and how they travel; no behaviour.
 
     engine ── zygote       `zygote`: make, end and snapshot sandboxes
+       │         ├── forker       `forker`: fork PID 1 of a sandbox
        │         ├── helper       `helpers`: one piece of work on the files of a sandbox
        │         │
        ├── agent ┘         `agent`: start processes, short work on files; PID 1 of a sandbox
@@ -12,5 +13,6 @@ messages of several conversations. Each class says which descriptors travel with
 answers it. A request has a number, and its answer has the same; any other message has the number 0.
 
 The zygote trusts the engine, and checks what it gets only to find mistakes. The engine trusts the
-zygote and its helpers. It trusts no agent and no job: a sandbox may have taken them over.
+zygote, its forker and its helpers. It trusts no agent and no job: a sandbox may have taken them
+over.
 """

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Family: TypeAlias = "dict[str, type[Message]]"
 #: A message, `None` at the end of the stream; its number; its descriptors.
 Received: TypeAlias = "tuple[Message | None, int, list[int]]"
+#: A packet; its descriptors; the flags of recvmsg(2).
+Packet: TypeAlias = "tuple[bytes, list[int], int]"
 
 #: Bytes of the largest packet; a socket's default buffer holds several.
 PACKET = 48 * 1024
@@ -34,7 +36,9 @@ REQUEST = 64 * 1024 * 1024
 #: do not fit, which takes as long as the sender wants.
 _ANCILLARY = socket.CMSG_SPACE(253 * 4)
 # As plain numbers: to combine what `socket` has takes longer than to receive a message.
-_TRUNCATED, _LOST = int(socket.MSG_TRUNC), int(socket.MSG_CTRUNC)
+_TRUNCATED = int(socket.MSG_TRUNC)
+#: The flag of a packet whose descriptors did not all come: there is no room for them.
+LOST = int(socket.MSG_CTRUNC)
 _CLOEXEC, _NO_SIGNAL = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_NOSIGNAL)
 #: How a packet ends whose fields are in a memory file; others end with those.
 _SPILLED = b",null]"
@@ -126,20 +130,24 @@ def receive(
         BadMessage: it is too large, or not one that is expected; its descriptors are closed.
         DescriptorsLost: there is no room for its descriptors; those that came are closed.
     """
-    data, fds, flags = _receive_packet(sock)
-    return _opened(data, fds, flags, expected, discard)
+    return _opened(receive_packet(sock), expected, discard)
 
 
 def receive_request(sock: socket.socket, expected: Family) -> Received:
     """Like `receive`, for what the engine sends: also takes requests larger than a packet."""
-    data, fds, flags = _receive_packet(sock)
-    if data.endswith(_SPILLED) and fds and not flags & _LOST:
+    return open_request(receive_packet(sock), expected)
+
+
+def open_request(packet: Packet, expected: Family) -> Received:
+    """What `receive_request` returns, of what `receive_packet` returned."""
+    data, fds, flags = packet
+    if data.endswith(_SPILLED) and fds and not flags & LOST:
         spill = fds.pop(0)
         try:
             data = os.pread(spill, REQUEST, 0)
         finally:
             os.close(spill)
-    return _opened(data, fds, flags, expected, close_all)
+    return _opened((data, fds, flags), expected, close_all)
 
 
 def send_packet(sock: socket.socket, data: bytes, fds: tuple[int, ...] = ()) -> None:
@@ -152,14 +160,15 @@ def send_packet(sock: socket.socket, data: bytes, fds: tuple[int, ...] = ()) -> 
         sock.send(data, _NO_SIGNAL)  # in half the time
 
 
-def _receive_packet(sock: socket.socket) -> tuple[bytes, list[int], int]:
+def receive_packet(sock: socket.socket) -> Packet:
+    """The next packet, empty at the end of the stream."""
     try:
         data, ancillary, flags, _ = sock.recvmsg(PACKET, _ANCILLARY, _CLOEXEC)
     except ConnectionResetError:
         # The peer closed its end while something we had sent was unread. The kernel reports that
         # once, before it hands out what the peer said last: unix_release_sock() sets sk_err, and
         # unix_dgram_recvmsg() returns it first.
-        return _receive_packet(sock)
+        return receive_packet(sock)
     return data, descriptors_in(ancillary), flags
 
 
@@ -173,18 +182,13 @@ def descriptors_in(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return fds
 
 
-def _opened(
-    data: bytes,
-    fds: list[int],
-    flags: int,
-    expected: Family,
-    discard: Callable[[list[int]], None],
-) -> Received:
+def _opened(packet: Packet, expected: Family, discard: Callable[[list[int]], None]) -> Received:
+    data, fds, flags = packet
     try:
         if flags & _TRUNCATED:
             raise BadMessage("too large")
         # We leave room for as many as a packet can carry, so these are too many for this process.
-        if flags & _LOST:
+        if flags & LOST:
             raise _lost(data)
         if not data and not fds:
             return None, 0, []

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from ..filesystem.layers import Layers
     from ..filesystem.masked_paths import MaskedPaths
     from ..filesystem.volume_mounts import VolumeStore
+    from ..protocol.forker import SandboxPlan
     from ..protocol.zygote import CreateRequest
 
 
 class SandboxConfig:
-    """Made once by the zygote; each sandbox has it because it is forked from there.
+    """Made once by the zygote; each sandbox has it because it is forked from a copy of that.
 
     Args:
         trees: folders of the machine that show, in the order in which they are mounted.
@@ -60,6 +61,13 @@ class SandboxConfig:
         self.no_hostname = no_hostname
         self._own_ids = own_ids
 
+    def with_layers(self, layers: Layers) -> SandboxConfig:
+        """The same with other layers."""
+        other = SandboxConfig.__new__(SandboxConfig)
+        other.__dict__.update(self.__dict__)
+        other.layers = layers
+        return other
+
     def mapped(self, layers: list[int]) -> list[str]:
         """Paths in the stage whose owners have to be mapped for work on one sandbox.
 
@@ -68,7 +76,7 @@ class SandboxConfig:
         """
         return self._paths(self.trees, layers, []) if self._own_ids else []
 
-    def mapped_for(self, request: CreateRequest) -> list[str]:
+    def mapped_for(self, request: CreateRequest | SandboxPlan) -> list[str]:
         """Paths in the stage whose owners have to be mapped for a new sandbox."""
         if not self._own_ids:
             return []

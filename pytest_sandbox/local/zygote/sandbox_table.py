@@ -8,13 +8,12 @@ import os
 import signal
 import socket
 
-from ..agent.bootstrap import NAMESPACES, Bootstrap
 from ..filesystem.mapped_mounts import close_mapped, open_mapped
-from ..kernel import idmap, namespaces, oom, process_usage
+from ..kernel import idmap, oom, process_usage
 from ..kernel.cgroups.limits import CgroupLimits
-from ..kernel.clone import clone
 from ..kernel.process_usage import ProcessUsage
 from ..protocol.common import Failed, KernelError
+from ..protocol.forker import SandboxPlan
 from ..protocol.helpers import send_go
 from ..protocol.zygote import (
     Figures,
@@ -25,17 +24,15 @@ from ..protocol.zygote import (
     UsageAnswer,
 )
 from . import priority, stuck_agent
+from .forker import Forker
 from .helper import Helper
 from .sandbox_record import SandboxRecord
-from .user_limits import NamespaceOwners
 from .watches.memory_watch import MemoryWatch
 from .watches.second_wall import SecondWall
 from .watches.socket_watch import SocketWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..kernel.cgroups.group_usage import GroupUsage
     from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import (
@@ -73,15 +70,14 @@ class SandboxTable:
         self._shift = setup.shift
         self._ids = setup.ids
         self._own_ids = setup.own_ids
-        self._owners = NamespaceOwners(rootless=setup.rootless)
         self._leases = setup.leases
-        self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
+        self._user_namespace = setup.userns
         self._cgroups = setup.cgroups
         self._may_prefer = setup.may_prefer
         self._engine = engine
         self._files = files
         self._processes = processes
-        self._bootstrap = Bootstrap(setup.config, os.pidfd_open(os.getpid()))
+        self.forker = Forker(setup)
         self._second_wall = SecondWall()
         bounded = "memory" in setup.cgroups.controllers
         self._memory_watch = None if bounded else MemoryWatch()
@@ -267,22 +263,15 @@ class SandboxTable:
             layer = SnapshotAtEndRequest(name=request.name, layer=wanted.layer, room=wanted.room)
             record.at_end = layer, wanted.number
 
-        gate_fd = ours.fileno()
-
-        def child() -> None:
-            os.close(gate_fd)  # else it would not see that the zygote ends
-            new.run(cgroups)
-
         try:
-            new = self._bootstrap.prepare(request, sock, gate)
+            mapped = self._config.mapped_for(request)
             with gate, group.open() as cgroups:
-                # Forked, not started: it has all modules in memory, since nothing can be imported
-                # from a sandbox's root.
-                pid = self._clone(child, cgroups.folder, lease, request.processes)
+                plan = self._plan(request, folder=cgroups.folder is not None)
+                pid = self.forker.fork(plan, self._owner(lease), sock, gate, cgroups)
                 self._alive[pid] = record
                 record.pid = pid
                 try:
-                    self._let_go(pid, new.mapped, record, ours)
+                    self._let_go(pid, mapped, record, ours)
                 finally:
                     # Last, because PID 1 waits for the rest; and whatever has become of that.
                     self._engine.tell(SandboxBorn(name=record.name, pid=pid))
@@ -292,19 +281,24 @@ class SandboxTable:
             record.close()  # which PID 1 takes as the order to exit
             raise
 
-    def _clone(
-        self, child: Callable[[], None], folder: int | None, lease: int | None, processes: int
-    ) -> int:
-        flags = NAMESPACES | self._user_namespace
-        if lease is None:
-            return clone(flags, child, folder)
-        try:
-            # The last id of its own, which programs seldom have.
-            owner = lease + self._ids - 1 if self._own_ids else lease
-            self._owners.change_to(owner, processes)
-            return clone(flags, child, folder)
-        finally:
-            self._owners.change_back()
+    def _plan(self, request: CreateRequest, *, folder: bool) -> SandboxPlan:
+        return SandboxPlan(
+            stack=self._config.layers.describe(request.layers),
+            volumes=request.volumes,
+            hostname=request.hostname,
+            workdir=request.workdir,
+            project=request.project,
+            network=request.network,
+            processes=request.processes,
+            gpus=request.gpus,
+            folder=folder,
+        )
+
+    def _owner(self, lease: int | None) -> int | None:
+        """Whose the user namespace of a sandbox is; `None` for the zygote's own id."""
+        if lease is None or not self._own_ids:
+            return lease
+        return lease + self._ids - 1  # the last id of its own, which programs seldom have
 
     def _let_go(
         self, pid: int, mapped: list[str], record: SandboxRecord, gate: socket.socket

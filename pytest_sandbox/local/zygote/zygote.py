@@ -87,9 +87,11 @@ class Zygote:
         gc.collect()
         gc.freeze()
         try:
+            self._sandboxes.forker.start()
             self._loop()
         finally:
             self._sandboxes.kill_all()
+            self._sandboxes.forker.stop()
             # PR_SET_PDEATHSIG would end them too, but only after us: then nothing would be left to
             # collect them, and a group with a process in it cannot be removed.
             for pid in (*self._files.pids, *self._processes.pids):

@@ -26,8 +26,8 @@ class CgroupDescriptors:
 
     @property
     def fds(self) -> list[int]:
-        """All descriptors."""
-        return [*self._tasks, *(() if self.folder is None else (self.folder,))]
+        """All descriptors, that of the folder first."""
+        return [*(() if self.folder is None else (self.folder,)), *self._tasks]
 
     def add(self, version: int, fd: int) -> None:
         """Add what `Hierarchy.open_group` returned."""
