@@ -35,8 +35,10 @@ FAIR_SKIPS: tuple[str, ...] = ("needs an ordinary user",)
 if os.geteuid() != 0:
     _LIMITS = ("no pids cgroup", "no memory limit", "no cpu limit", "no cgroup controller")
     FAIR_SKIPS = ("needs root", "the engine cannot do this here", *_LIMITS)
-# What an engine can do needs no refusal; and no machine of CI has a GPU.
+# What an engine can do needs no refusal; no machine of CI has a GPU, and its kernel may be built
+# without Landlock.
 FAIR_SKIPS += ("the engine can do this", "the engine cannot do this here: gpu")
+FAIR_SKIPS += ("this kernel has no Landlock",)
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

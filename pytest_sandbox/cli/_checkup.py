@@ -210,3 +210,4 @@ def _verdict(checkup: Checkup) -> Iterator[str]:
         yield "What to do:"
         for line in checkup.report.advice.splitlines():
             yield f"    $ {line}" if line.startswith(_COMMAND) else f"    {line}"
+    yield "Without isolation, see above: pytest --sandbox-engine=process"

@@ -5,6 +5,7 @@ The exit status is 0 if sandboxes work here, and 1 if they do not.
 
 import argparse
 import json
+from dataclasses import replace
 
 SUMMARY = "check whether sandboxes work on this machine"
 
@@ -21,11 +22,13 @@ def run(args: argparse.Namespace) -> int:
         0 if sandboxes work here, 1 if they do not.
     """
     from pytest_sandbox.local import probe
+    from pytest_sandbox.processes import without_isolation
 
     from ._checkup import NOT_TRIED, Checkup, render, trial, versions
     from ._stored_images import describe_store
 
     report = probe()
+    report = replace(report, findings=(*report.findings, without_isolation()))
     tried = trial() if report.usable else NOT_TRIED
     checkup = Checkup(versions(), report, tried, describe_store())
     print(json.dumps(checkup.as_json(), indent=2) if args.json else render(checkup))

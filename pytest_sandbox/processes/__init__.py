@@ -6,5 +6,6 @@ it but the messages.
 
 from .engine import ProcessEngine as ProcessEngine
 from .options import ProcessOptions as ProcessOptions
+from .report import without_isolation as without_isolation
 
-__all__ = ["ProcessEngine", "ProcessOptions"]
+__all__ = ["ProcessEngine", "ProcessOptions", "without_isolation"]

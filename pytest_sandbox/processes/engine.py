@@ -61,6 +61,15 @@ class ProcessEngine(Engine):
         self._names = itertools.count(1)
         self._pumps: set[Pump] = set()
 
+    @property
+    def keeper(self) -> int:
+        """The pid of the keeper.
+
+        Raises:
+            EngineUnavailable: the engine is not started, or it is closed.
+        """
+        return self._started().pid
+
     async def start(self) -> EngineInfo:
         """Start the keeper.
 
@@ -88,9 +97,7 @@ class ProcessEngine(Engine):
 
     async def create(self, spec: TaskSpec) -> ProcessTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
-        keeper = self._keeper
-        if keeper is None:
-            raise EngineUnavailable("the engine is not started, or it is closed")
+        keeper = self._started()
         check_task(spec)
         try:
             return await self._create(spec, keeper)
@@ -111,6 +118,11 @@ class ProcessEngine(Engine):
         for pump in list(self._pumps):
             await pump.aclose()
         await asyncio.to_thread(_remove, self._folder)
+
+    def _started(self) -> KeeperLink:
+        if self._keeper is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._keeper
 
     async def _create(self, spec: TaskSpec, keeper: KeeperLink) -> ProcessTask:
         name = next(self._names)

@@ -51,6 +51,11 @@ class KeeperLink:
         self._channel: Channel | None = None
         self._closing = False
 
+    @property
+    def pid(self) -> int:
+        """Of the keeper, once it is started."""
+        return self._process.pid
+
     async def start(self, setup: messages.KeeperSetup) -> messages.KeeperReady:
         """Start the keeper.
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.engine_options import ISOLATION, NOT_ISOLATED
+from pytest_sandbox.local import Finding
+from pytest_sandbox.local.kernel import landlock
 from pytest_sandbox.local.kernel.landlock import PORTS_SINCE, SCOPES_SINCE
 
-from .options import NAME
-
-if TYPE_CHECKING:
-    from .keeper.messages import KeeperReady
-    from .options import ProcessOptions
+from .keeper.messages import KeeperReady
+from .options import NAME, ProcessOptions
 
 
 def mode(ready: KeeperReady) -> str:
@@ -51,6 +49,17 @@ def details(ready: KeeperReady, options: ProcessOptions) -> dict[str, str]:
         "Python": _python(ready),
         **_LACKING,
     }
+
+
+def without_isolation() -> Finding:
+    """What the engine would be here, without starting it, for `pytest-sandbox doctor`."""
+    own_ids = os.geteuid() == 0
+    ready = KeeperReady(landlock=landlock.version(), own_ids=own_ids, filtered=True)
+    told = details(ready, ProcessOptions())
+    here = "; ".join(f"{name}: {told[name]}" for name in ("writing", "reading", "TCP"))
+    return Finding(
+        f"engine {NAME}", True, f"{NOT_ISOLATED[NAME]}. Never chosen by itself. Here: {here}"
+    )
 
 
 def _python(ready: KeeperReady) -> str:

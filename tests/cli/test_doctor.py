@@ -78,11 +78,13 @@ def test_an_engine_that_cannot_run_is_an_error(
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("no  overlayfs") for line in lines)
     assert "no  a sandbox, end to end  not tried" in lines
-    assert lines[-4:] == [
+    assert any(line.startswith("ok  engine process         NO ISOLATION") for line in lines)
+    assert lines[-5:] == [
         "Sandboxes do not work here.",
         "What to do:",
         "    This is a chroot.",
         "    $ sudo systemd-nspawn",
+        "Without isolation, see above: pytest --sandbox-engine=process",
     ]
 
 

@@ -99,6 +99,7 @@ BAD = {
     "enviroment={}": "there is no key 'enviroment'; did you mean 'env'?",
     "zzz=1": "there is no key 'zzz'; there are alias, block_network, *",
     "cloud='aws'": "cloud is not available yet",
+    "isolation='some'": "isolation must be 'full', not str 'some'",
     "gpu=2": "gpu must be a kind of GPU, as in 'H100' or 'H100:2', or a list of such, not int 2",
     "cidr_allowlist=['10.0.0.1/8']": "*must be a list of networks such as *; *'10.0.0.0/8'?",
     "cidr_allowlist='10.0.0.0/8'": "*, not str '10.0.0.0/8'; did you mean ['10.0.0.0/8']?",
