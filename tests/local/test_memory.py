@@ -112,6 +112,35 @@ async def test_a_copy_goes_on_with_what_it_had_and_so_does_the_source(
         await talk.task.kill()
 
 
+async def test_a_sandbox_for_the_next_copy_is_made_ahead(engine: LocalEngine) -> None:
+    source = await tells(engine, THREADS)
+    expected = await source.asks()
+    image = await source.task.snapshot_memory()
+    copies = [await resumed(engine, image) for _ in range(2)]
+    spare = await ahead(engine, image)
+    copies.append(await resumed(engine, image))
+    assert copies[-1].task is spare
+    assert [await talk.asks() for talk in copies] == [expected] * 3
+
+    spare = await ahead(engine, image)
+    await engine.forget(image)
+
+    await spare.wait()
+    for talk in (source, *copies):
+        await talk.task.kill()
+
+
+async def ahead(engine: LocalEngine, image: MemorySnapshot) -> LocalTask:
+    """The sandbox that the engine made ahead for a copy."""
+    pool = (await engine.memory.ready()).pool
+    files = engine.memory._find(image)[1].files
+    deadline = asyncio.get_running_loop().time() + 30
+    while not pool.depends_on(files):
+        assert asyncio.get_running_loop().time() < deadline, "none was ever made"
+        await asyncio.sleep(0.001)
+    return await asyncio.shield(pool.tasks[-1])
+
+
 async def test_what_a_copy_starts_has_the_next_number(engine: LocalEngine) -> None:
     source = await tells(engine, THREADS)
     image = await source.task.snapshot_memory()
@@ -354,6 +383,7 @@ async def test_a_full_store_is_told_and_the_source_goes_on(engine: LocalEngine) 
 
 async def test_nothing_is_left_of_copies(engine: LocalEngine) -> None:
     ours, zygote = os.getpid(), (await engine.memory.ready()).zygote.pid
+    await engine.memory.make_room()  # no sandboxes but those of this test
     helpers, filesystems = descendants(zygote), open_filesystems(ours)
     source = await tells(engine, STORIES["many megabytes"])
     image = await source.task.snapshot_memory()
@@ -364,6 +394,7 @@ async def test_nothing_is_left_of_copies(engine: LocalEngine) -> None:
         await copy.task.kill()
     await source.task.kill()
     await engine.forget(image)
+    await engine.memory.make_room()
     until(lambda: descendants(zygote) == helpers, "what gave pages to the copies is gone")
     # The kernel frees a file system with the last descriptor and mount of it. Only those helpers
     # had it mounted, each in a mount namespace of its own.

@@ -15,6 +15,7 @@ import pytest
 from pytest_sandbox.engine import (
     Gpus,
     Limits,
+    MemorySnapshot,
     Network,
     ProcessSpec,
     StoreFull,
@@ -154,10 +155,10 @@ async def test_none_is_made_once_they_are_closed_or_memory_is_short(
     [
         TaskSpec(volumes=(VolumeMount("v", "/v"),)),
         TaskSpec(gpus=Gpus()),
-        TaskSpec(freezable=True),
+        TaskSpec(resume=MemorySnapshot("m")),
         TaskSpec(exit_snapshot=True),
     ],
-    ids=["volume", "gpu", "freezable", "exit snapshot"],
+    ids=["volume", "gpu", "memory", "exit snapshot"],
 )
 async def test_what_others_may_see_or_want_is_not_made_ahead(spec: TaskSpec) -> None:
     assert shape_of(spec) is None

@@ -148,9 +148,10 @@ class LocalEngine(
         choice = await choose(self._options, folder)
         factory = self._factory = choice.factory
         factory.gateway = self._gateway
-        self._memory = factory.memory = LocalMemorySnapshots(
-            self._options, factory.store, self._gateway, folder, factory.make_room
+        memory = self._memory = factory.memory = LocalMemorySnapshots(
+            self._options, factory.store, self._gateway, folder, factory.pool.clear
         )
+        factory.make_room = memory.make_room
         return _info(choice, refused(factory.zygote), await self._memory.find_criu(), self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
@@ -167,7 +168,8 @@ class LocalEngine(
 
     async def prepare(self, spec: TaskSpec) -> None:
         """Make a sandbox ahead, for a `create` that is likely to come."""
-        self.factory.prepare(spec)
+        if not spec.freezable:  # else it is none of this factory's
+            self.factory.prepare(spec)
 
     async def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot; its storage is freed once nothing depends on it any more."""

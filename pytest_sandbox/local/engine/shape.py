@@ -14,14 +14,11 @@ if TYPE_CHECKING:
 def shape_of(spec: TaskSpec) -> TaskSpec | None:
     """What cannot be changed any more once a sandbox is made; `None` if it is not made ahead.
 
-    Nothing is made ahead that takes what others may see or want, that has processes already, that
-    leaves an exit snapshot, even if it is never taken, or that allows memory snapshots, whose
-    sandboxes another zygote makes. What may be secret, the environment and the main process, is no
-    part of a shape.
+    Nothing is made ahead that takes what others may see or want, that has processes already, or
+    that leaves an exit snapshot, even if it is never taken. What may be secret, the environment and
+    the main process, is no part of a shape.
     """
-    if spec.volumes or spec.gpus is not None or spec.resume is not None:
-        return None
-    if spec.exit_snapshot or spec.freezable:
+    if spec.volumes or spec.gpus is not None or spec.resume is not None or spec.exit_snapshot:
         return None
     return dataclasses.replace(
         spec,

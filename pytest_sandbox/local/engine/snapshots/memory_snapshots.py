@@ -58,7 +58,7 @@ class LocalMemorySnapshots:
         store: the engine's, which counts memory as well.
         gateway: the engine's, which relays connections.
         images: the folder with unpacked layers of images.
-        make_room: see `Factory`.
+        others: ends the other sandboxes of the engine that were made ahead, as `make_room` does.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class LocalMemorySnapshots:
         store: LayerStore,
         gateway: GatewayLink,
         images: str,
-        make_room: Callable[[], Awaitable[bool]],
+        others: Callable[[], Awaitable[bool]],
     ) -> None:
         self._images = images
-        self._make_room = make_room
+        self._others = others
         self._gateway = gateway
         self._options = options
         self._store = store
@@ -122,7 +122,7 @@ class LocalMemorySnapshots:
             try:
                 return await restore(factory, spec, stored)
             except StoreFull:
-                if not await self._make_room():
+                if not await self.make_room():
                     raise
                 return await restore(factory, spec, stored)
 
@@ -153,7 +153,16 @@ class LocalMemorySnapshots:
         if snapshot in self._snapshots:
             layer, stored = self._snapshots.pop(snapshot)
             self._store.release((layer,))
-            self._store.forget(stored.files)
+            if self._factory is not None:
+                self._factory.forget(stored.files)
+            else:
+                self._store.forget(stored.files)
+
+    async def make_room(self) -> bool:
+        """End what was made ahead in the engine; return whether there was any."""
+        if self._factory is None:
+            return await self._others()
+        return any(await asyncio.gather(self._others(), self._factory.pool.clear()))
 
     async def close(self) -> None:
         """End every task and release everything."""
@@ -195,7 +204,7 @@ class LocalMemorySnapshots:
             )
         except ModeRefused as refusal:
             raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
-        factory.make_room = self._make_room
+        factory.make_room = self.make_room
         factory.memory = self
         factory.gateway = self._gateway
         try:
