@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
 from pytest_sandbox._shared.network.faults import FaultTable
 from pytest_sandbox._shared.network.members import Members
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
     AnySnapshot,
     Capability,

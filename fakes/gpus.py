@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Sequence
 
-from pytest_sandbox._shared.gpu_kinds import misspelt
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu, kind_to_simulate
+from pytest_sandbox._shared.gpus.kinds import misspelt
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu, kind_to_simulate
 from pytest_sandbox.engine import Gpus, Unsupported
 
 

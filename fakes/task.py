@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pytest_sandbox._shared.checks import is_absolute_path
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
 from pytest_sandbox.engine import (
     DEFAULT_PATH,
     DEFAULT_WORKDIR,

@@ -22,7 +22,7 @@ from .snapshotable import Snapshotable
 from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
+    from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
 
 _LONGEST_ARGUMENT = 128 * 1024  # MAX_ARG_STRLEN of execve(2), the final NUL included
 _ALL_ARGUMENTS = 2 * 1024 * 1024  # a quarter of the usual limit of the stack

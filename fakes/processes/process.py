@@ -24,8 +24,8 @@ from .ports import Acceptor, Ports
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
     from pytest_sandbox._shared.network.members import Members
-    from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 
     from ..files.handle import Handle
     from ..files.mounts import Node

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_sandbox._shared.simulated_smi import UnknownToSmi, listed, overview, report, table
+from pytest_sandbox._shared.gpus.simulated_smi import UnknownToSmi, listed, overview, report, table
 
 from ..processes.process import SandboxProcess
 from .utility import NotSupported, complain, options

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.gpu_requests import LEASE
+from pytest_sandbox._shared.gpus.requests import LEASE
 
 from .errors import NoSuchLease
 from .lock_folder import in_words, is_current, open_file, read_note, write_note

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared import real
-from pytest_sandbox._shared.gpu_requests import in_words
+from pytest_sandbox._shared.gpus.requests import in_words
 
 from .errors import DriverHangs, GpusMissing, GpusTaken, GpusUnavailable
 from .lease import GpuLease, holders, take
@@ -17,7 +17,7 @@ from .participants import stranger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_sandbox._shared.gpu_requests import GpuRequest
+    from pytest_sandbox._shared.gpus.requests import GpuRequest
 
     from .device import GpuDevice
     from .lease import LeasedPart

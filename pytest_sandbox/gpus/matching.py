@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.gpu_kinds import is_of_kind, misspelt
-from pytest_sandbox._shared.gpu_requests import in_words
+from pytest_sandbox._shared.gpus.kinds import is_of_kind, misspelt
+from pytest_sandbox._shared.gpus.requests import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_sandbox._shared.gpu_requests import GpuRequest
+    from pytest_sandbox._shared.gpus.requests import GpuRequest
 
     from .device import GpuDevice
     from .machine import GpuMachine

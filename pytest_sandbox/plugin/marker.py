@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_sandbox._shared.engine_options import ISOLATION
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox._shared.image_names import may_name_image
 from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.domains import is_pattern

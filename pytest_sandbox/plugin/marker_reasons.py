@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox._shared.network.domains import is_pattern, meant_by_pattern
 from pytest_sandbox._shared.suggestions import did_you_mean
 

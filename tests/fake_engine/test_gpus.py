@@ -5,7 +5,7 @@ import re
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox._shared.gpu_kinds import KINDS
+from pytest_sandbox._shared.gpus.kinds import KINDS
 from pytest_sandbox.engine import Gpus, ProcessSpec, SpawnFailed, Task, TaskSpec, Unsupported
 from pytest_sandbox.fakes import FakeEngine
 

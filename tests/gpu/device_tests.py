@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox import Sandbox, exceptions
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox.gpus import GpusTaken, LeaseWanted, take_lease, this_machine
 from pytest_sandbox.plugin import LeasedGpus, SandboxFactory
 

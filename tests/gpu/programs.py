@@ -8,7 +8,7 @@ from contextlib import contextmanager
 #: Leases a device, says so, and holds it until its standard input ends.
 HOLD = """
 import sys
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox.gpus import GpusTaken, LeaseWanted, take_lease, this_machine
 gpu, what, memory, wait = sys.argv[1:]
 asked = LeaseWanted(parse(gpu), what, int(memory) or None, float(wait))

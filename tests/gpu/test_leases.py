@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox.gpus import (
     GpuLease,
     GpusMissing,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox.engine import (
     Capability,
     Gpus,

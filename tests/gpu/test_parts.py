@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox.gpus import (
     GpuLease,
     GpusMissing,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox._shared import simulated_smi
+from pytest_sandbox._shared.gpus import simulated_smi
 from pytest_sandbox.engine import Capability, Gpus, TaskSpec, Unsupported
 from pytest_sandbox.engine.conformance import CHECKS, Check
 from pytest_sandbox.local import LocalEngine, LocalOptions

@@ -4,7 +4,7 @@ import fcntl
 import os
 import tempfile
 
-from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.gpus.requests import parse
 from pytest_sandbox.gpus import (
     GpuDevice,
     GpuMachine,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_sandbox._proto.images_pb2 import GPUConfig
-from pytest_sandbox._shared.gpu_requests import LEASE, parse, to_wire
+from pytest_sandbox._shared.gpus.requests import LEASE, parse, to_wire
 
 from ..exceptions import InvalidError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.gpu_kinds import misspelt
-from pytest_sandbox._shared.gpu_requests import GpuRequest, in_words, parse
+from pytest_sandbox._shared.gpus.kinds import misspelt
+from pytest_sandbox._shared.gpus.requests import GpuRequest, in_words, parse
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from ..templates.pytest_internals import definitions

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu, kind_to_simulate
-from pytest_sandbox._shared.simulated_smi import DRIVER
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu, kind_to_simulate
+from pytest_sandbox._shared.gpus.simulated_smi import DRIVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pytest
 
-    from pytest_sandbox._shared.gpu_requests import GpuRequest
+    from pytest_sandbox._shared.gpus.requests import GpuRequest
     from pytest_sandbox.gpus import GpuDevice
 
     from .marker import GpusWanted

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox._shared.async_tasks import background
-from pytest_sandbox._shared.gpu_requests import LEASE
+from pytest_sandbox._shared.gpus.requests import LEASE
 from pytest_sandbox.engine import (
     Engine,
     EngineInfo,

@@ -1,7 +1,7 @@
 """The GPUs of a sandbox."""
 
 from pytest_sandbox._proto import images_pb2
-from pytest_sandbox._shared.gpu_requests import LEASE, from_wire
+from pytest_sandbox._shared.gpus.requests import LEASE, from_wire
 from pytest_sandbox.engine import Capability, EngineInfo, Gpus
 
 from ..rpc.errors import invalid, unimplemented

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
 from pytest_sandbox.engine import (
     AnySnapshot,
     Capability,

@@ -14,8 +14,8 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
 from pytest_sandbox._shared.install_command import install_command
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import Capability, Connection, TaskSpec
 from pytest_sandbox.fakes.files.vfs import Filesystem
 from pytest_sandbox.server.certificates import Authority

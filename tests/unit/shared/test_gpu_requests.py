@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_sandbox._shared.gpu_kinds import KINDS, is_of_kind, misspelt
-from pytest_sandbox._shared.gpu_requests import GpuRequest, from_wire, parse, to_wire
+from pytest_sandbox._shared.gpus.kinds import KINDS, is_of_kind, misspelt
+from pytest_sandbox._shared.gpus.requests import GpuRequest, from_wire, parse, to_wire
 
 
 @pytest.mark.parametrize(

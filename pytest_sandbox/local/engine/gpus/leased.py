@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.gpu_requests import LEASE, GpuRequest, in_words
+from pytest_sandbox._shared.gpus.requests import LEASE, GpuRequest, in_words
 from pytest_sandbox.engine import InvalidSpec, Unsupported
 from pytest_sandbox.gpus import (
     GpusMissing,

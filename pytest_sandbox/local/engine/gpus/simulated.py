@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.simulated_gpus import SimulatedGpu, kind_to_simulate
-from pytest_sandbox._shared.simulated_smi import DRIVER, VARIABLE
+from pytest_sandbox._shared.gpus.simulated import SimulatedGpu, kind_to_simulate
+from pytest_sandbox._shared.gpus.simulated_smi import DRIVER, VARIABLE
 from pytest_sandbox.engine import Unsupported
 from pytest_sandbox.gpus import GpuDevice, GpuLease
 

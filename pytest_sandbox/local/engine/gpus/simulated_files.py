@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from pytest_sandbox._shared import simulated_smi
+from pytest_sandbox._shared.gpus import simulated_smi
 
 from .found import FoundGpus, GpuFile
 

@@ -1,6 +1,6 @@
 """GPUs that do not exist, as the engine in memory has them."""
 
-from .gpu_kinds import KINDS, is_of_kind, misspelt
+from .kinds import KINDS, is_of_kind, misspelt
 from .simulated_smi import SmiGpu
 
 #: What one asks for that names no kind.

@@ -1,0 +1,1 @@
+"""Kinds of GPUs, requests for some, and simulated ones."""
