@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 class ChangeKind(Enum):

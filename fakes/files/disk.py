@@ -7,8 +7,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .changes import ChangeKind, Spot, Watches
 from .content import Content

@@ -3,8 +3,10 @@
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NewType
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .changes import Spot
 from .disk import Disk, InodeHolder

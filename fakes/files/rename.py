@@ -1,7 +1,8 @@
 """Moving a name over another, with the checks of the kernel in its order; see its fs/namei.c."""
 
 import errno
-from dataclasses import dataclass
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .changes import Spot
 from .disk import Disk

@@ -2,8 +2,10 @@
 
 import errno
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .inode import Directory, Symlink
 from .mounts import TOP, Mounts, Node

@@ -8,9 +8,9 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.network.faults import FaultTable
 from pytest_sandbox.engine import Clock, ExitStatus, TaskSpec
 

@@ -1,9 +1,10 @@
 """As much of HTTP/1.1 as a scripted server needs; see RFC 9112."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 _MOST_HEADERS = 1000
 

@@ -1,7 +1,9 @@
 """The parts of a shell script, as the parser finds them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 #: Words that are no commands where a command may begin.
 KEYWORDS = frozenset(

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from pytest_sandbox._shared import real
 from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .errors import EngineStartError
 from .inheritance import RUN_VARIABLE

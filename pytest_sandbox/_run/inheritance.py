@@ -10,9 +10,10 @@ out of the ones that it sends.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.namespaces_of import namespaces_of
 
 from .errors import EngineStartError

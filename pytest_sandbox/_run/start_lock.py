@@ -6,11 +6,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from pytest_sandbox._shared import real
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from . import engine_process
 from .errors import EngineStartError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_sandbox import _run
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
 from . import client_maker

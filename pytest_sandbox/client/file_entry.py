@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 class FileEntryType(enum.IntEnum):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pytest_sandbox._proto.sandboxes_pb2 import Probe as ProbeMessage
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.type_names import type_name
 
 from .exceptions import InvalidError

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import TUNNEL_TYPE_H2, PortSpec, PortSpecs
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .exceptions import InvalidError
 from .validation import check_list

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .default_client import default_client
 from .exceptions import InvalidError

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.pickling import Unpicklable
 
 from .exceptions import AlreadyExistsError, ExecutionError

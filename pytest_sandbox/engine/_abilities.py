@@ -12,8 +12,9 @@ the reason. The conformance suite checks that classes and capabilities agree.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ._errors import Unsupported
 

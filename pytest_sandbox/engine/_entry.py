@@ -1,7 +1,8 @@
 """Results of file operations: directory entries and watch events."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 class EntryKind(Enum):

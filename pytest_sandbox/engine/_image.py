@@ -7,8 +7,9 @@ only, until it forgets the snapshot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_sandbox.images import LayerBlob

@@ -1,7 +1,8 @@
 """What programs of a task connected to, and faults of such connections."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """What the server asks an engine for: specifications of tasks and processes, capabilities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.network.members import (
     SANDBOX_NETWORK_RANGE as SANDBOX_NETWORK_RANGE,
 )

@@ -1,7 +1,8 @@
 """How processes and tasks end."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 N = TypeVar("N", int, float)
 

@@ -1,6 +1,6 @@
 """A GPU of this machine."""
 
-from dataclasses import dataclass
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.gpus.requests import LEASE
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .errors import NoSuchLease
 from .lock_folder import in_words, is_current, open_file, read_note, write_note

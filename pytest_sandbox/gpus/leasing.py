@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared import real
 from pytest_sandbox._shared.gpus.requests import in_words
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .errors import DriverHangs, GpusMissing, GpusTaken, GpusUnavailable
 from .lease import GpuLease, holders, take

@@ -8,8 +8,9 @@ import json
 import os
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .digests import is_digest
 from .errors import DamagedImage, ImageNotFound, ImageTooLarge, shown

@@ -5,7 +5,9 @@ registry is one of Docker Hub, and there one without a slash is in `library/`.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .digests import is_digest
 from .errors import InvalidReference, shown

@@ -1,8 +1,10 @@
 """An image whose parts are known, and on this disk."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.trees.tree_remover import remove_tree
 
 from .digests import is_digest

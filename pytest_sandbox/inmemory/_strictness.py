@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.command_text import command_text
 from pytest_sandbox._shared.filesystem_tool import TOOL
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.image_names import HOST, may_name_image
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .options import settings
 

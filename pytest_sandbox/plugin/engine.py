@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sandbox import _run
 from pytest_sandbox._shared.engine_options import ISOLATION
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
 from .options import settings

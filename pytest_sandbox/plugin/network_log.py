@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_sandbox._shared.command_text import printable
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .engine import ENGINE
 from .fakes import FAKE, NAME, is_faked

@@ -7,12 +7,12 @@ which wins over the default.
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pytest
 
 from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED, parse_engine_options
 from pytest_sandbox._shared.image_names import HOST, may_name_image
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .declarations import ENGINE_VARIABLE

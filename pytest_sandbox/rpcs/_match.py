@@ -12,11 +12,12 @@ is compared by `==`, so `unittest.mock.ANY` equals everything, with these except
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ._names import nearest
 

@@ -1,7 +1,6 @@
 """The RPCs: their names, and the types of their messages."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -9,6 +8,7 @@ from google.protobuf.message import Message
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 

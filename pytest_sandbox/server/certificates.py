@@ -4,11 +4,11 @@ import importlib
 import importlib.util
 import os
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_sandbox._shared.install_command import install_command
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EngineUnavailable
 
 

@@ -6,9 +6,9 @@ import asyncio
 import ipaddress
 import os
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EngineUnavailable
 
 from .rpc.auth import ListenerConfig, TokenPair

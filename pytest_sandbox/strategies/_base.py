@@ -3,11 +3,12 @@
 import os
 import posixpath
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Engine, EntryKind, ExitStatus, OpenFile, Process, Task, TaskSpec
 
 from ._draws import ROOT, below

@@ -1,11 +1,11 @@
 """Faults of calls, as plain data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.rpcs import CallFault, Faults
 
 #: Calls that most tests make.

@@ -9,8 +9,10 @@ import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ._trees import Tree
 

@@ -3,8 +3,8 @@
 import errno
 import os
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import (
     EngineError,
     Entry,

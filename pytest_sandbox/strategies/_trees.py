@@ -3,10 +3,11 @@
 import io
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Union
 
 from hypothesis import strategies as st
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ._paths import names
 

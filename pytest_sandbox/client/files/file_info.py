@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 

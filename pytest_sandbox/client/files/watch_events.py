@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..exceptions import InvalidError
 from ..validation import check_list

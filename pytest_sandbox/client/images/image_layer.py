@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_sandbox._proto.extensions_pb2 import ImageFromArchiveRequest
 from pytest_sandbox._proto.images_pb2 import REGISTRY_AUTH_TYPE_UNSPECIFIED
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError

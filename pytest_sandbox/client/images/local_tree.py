@@ -10,7 +10,7 @@ import io
 import os
 import stat
 import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,6 +19,7 @@ from pytest_sandbox._proto.common_pb2 import (
     OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
     OBJECT_CREATION_TYPE_EPHEMERAL,
 )
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..exceptions import InvalidError, ServiceError
 

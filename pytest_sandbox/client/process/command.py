@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.containers_pb2 import (
@@ -21,6 +20,7 @@ from pytest_sandbox._proto.router_pb2 import (
     TaskExecStartRequest,
 )
 from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .control_execution import ControlExecution
 from .execution import Execution

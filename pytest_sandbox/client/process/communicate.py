@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..exceptions import CommandFailedError, CommandTimeoutError, StdinClosedError
 from .decoding import decode

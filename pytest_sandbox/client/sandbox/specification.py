@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxTag, SchedulerPlacement, StringMap
 from pytest_sandbox._proto.secrets_pb2 import SecretSource
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.type_names import type_name
 
 from ..base_client import own_app_id

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pytest_sandbox._proto.secrets_pb2 import SecretMetadata

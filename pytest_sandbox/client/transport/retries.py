@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
 from grpclib.exceptions import StreamTerminatedError
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.rpcs import retry_after
 
 from ..exceptions import Error

@@ -1,8 +1,9 @@
 """A check: one sentence of the contract, and the code that checks it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from types import ModuleType
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .. import Capability, Engine
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from errno import errorcode
 from typing import TypeVar
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .. import Engine, ExitStatus, Limits, Output, OutputLog, Process, ProcessSpec, Task, TaskSpec
 

@@ -15,9 +15,11 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..errors import ImageDenied, shown
 from ..reference import DOCKER_HUB

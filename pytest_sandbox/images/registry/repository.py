@@ -7,8 +7,10 @@ import http.client
 import json
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..errors import ImageError, ImageNotFound, RegistryUnreachable, shown
 from ..reference import DOCKER_HUB

@@ -17,10 +17,11 @@ import re
 import ssl
 import time
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..errors import shown
 from .loopback import is_loopback

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.gpus.kinds import misspelt
 from pytest_sandbox._shared.gpus.requests import GpuRequest, in_words, parse
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from ..templates.pytest_internals import definitions

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 _MODES = ("auto", "skip", "require", "fake")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import weakref
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

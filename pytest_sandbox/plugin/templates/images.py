@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sandbox._shared import real
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..create import creation, with_defaults
 from ..engine import ENGINE

@@ -13,10 +13,11 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING
 
 from pytest_sandbox._shared import real
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .pytest_internals import definitions
 

@@ -7,8 +7,10 @@ registry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..model.images import HOST_IMAGE
 from ..registries.aliases import HOST, UV

@@ -3,12 +3,13 @@
 import fnmatch
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from pytest_sandbox._proto import images_pb2
 from pytest_sandbox._shared import relative_path
 from pytest_sandbox._shared.dockerfile.patterns import regex
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EntryKind
 
 from ..model.local_files import LocalFile

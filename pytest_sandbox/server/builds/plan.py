@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from grpclib import GRPCError
 
 from pytest_sandbox._shared.dockerfile.instruction import DockerfileError
 from pytest_sandbox._shared.dockerfile.source import parse
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import OciImage
 
 from ..model.image_keys import key_of_image

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.dockerfile.instruction import DockerfileError
 from pytest_sandbox._shared.dockerfile.words import expand, words
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..rpc.errors import invalid
 from .failures import refusal

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..model.image_keys import key_of, settings
 from ..model.images import ImageRecord

@@ -11,12 +11,12 @@ import contextlib
 import functools
 import logging
 import os
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from grpclib import GRPCError
 
 from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EngineError, InvalidSpec, Snapshot, SupportsExport
 
 from ..async_helpers import closing, start

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from pytest_sandbox._shared.async_tasks import retrieve
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Clock, OutputLog, Process, SpawnFailed, TaskEnded
 
 from ..async_helpers import start

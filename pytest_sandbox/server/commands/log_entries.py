@@ -1,8 +1,8 @@
 """The output of main processes as entries of a log: lines with the time when they came."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import OutputLog
 
 from ..model.sandbox import ServedSandbox

@@ -1,9 +1,10 @@
 """Starts a command in a sandbox, for the command router and for the control plane."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_sandbox._shared.filesystem_tool import TOOL
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ..model.checks import check_command, check_workdir

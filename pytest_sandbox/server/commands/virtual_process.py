@@ -3,8 +3,8 @@
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import ExitStatus, Output, OutputLog, Process, PtySize
 
 #: The most bytes of standard input that wait to be read.

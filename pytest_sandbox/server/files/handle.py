@@ -8,9 +8,9 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from pytest_sandbox._proto import containers_pb2 as pb
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import OpenFile
 
 from ..rpc.answers import Room

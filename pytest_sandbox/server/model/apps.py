@@ -1,8 +1,9 @@
 """Apps, and the environments that they belong to."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_sandbox._proto import apps_pb2
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Clock
 
 from ..rpc.errors import not_found

@@ -1,8 +1,9 @@
 """Images by id: built from definitions, and snapshots of sandboxes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Clock, DirectorySnapshot, Host, RootImage, Snapshot
 
 from ..rpc.errors import invalid, not_found

@@ -4,8 +4,8 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EntryKind
 
 from ..rpc.errors import not_found

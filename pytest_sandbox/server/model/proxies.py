@@ -6,8 +6,9 @@ from this machine, as those of others.
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Clock
 
 from ..rpc.errors import not_found

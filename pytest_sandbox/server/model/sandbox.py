@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.async_tasks import finish, within
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import (
     Clock,
     EndCause,

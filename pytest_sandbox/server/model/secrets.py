@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_sandbox._proto import secrets_pb2
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..rpc.errors import not_found
 

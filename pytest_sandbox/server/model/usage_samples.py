@@ -1,8 +1,8 @@
 """What a sandbox used, from one look at it to the next."""
 
 from collections import deque
-from dataclasses import dataclass
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Usage
 
 #: The most samples of one sandbox; then the oldest go.

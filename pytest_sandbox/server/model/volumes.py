@@ -1,11 +1,11 @@
 """Volumes by id and by name."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox._shared import relative_path
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Capability, Clock, EngineInfo, VolumeMount
 
 from ..rpc.errors import invalid, not_found, unimplemented

@@ -7,11 +7,12 @@ import errno
 import hashlib
 import os
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import DEFAULT_PATH, Capability, OciImage, SupportsImages
 from pytest_sandbox.images import (
     ImageDenied,

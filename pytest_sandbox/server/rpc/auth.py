@@ -10,10 +10,10 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Clock
 
 from . import web_token

@@ -1,9 +1,11 @@
 """What faults do to one call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from grpclib import GRPCError, Status
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 
 class ResponseLost(GRPCError):

@@ -7,8 +7,9 @@ an async generator) of a servicer class; there is one such class for each concer
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 H = TypeVar("H", bound=Callable[..., Any])
 

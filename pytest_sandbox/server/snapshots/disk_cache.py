@@ -20,12 +20,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.on_disk.stored_snapshots import folder_of
 
 from .cache_writer import LIMIT_VARIABLE, CacheWriter

@@ -13,12 +13,12 @@ import secrets
 import struct
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._shared.install_command import install_command
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Clock
 
 from ..model.ids import Ids

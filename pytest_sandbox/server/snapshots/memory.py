@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from grpclib import GRPCError
 
 from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox._shared.async_tasks import retrieve, within
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import (
     Clock,
     EngineError,

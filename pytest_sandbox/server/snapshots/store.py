@@ -9,11 +9,11 @@ free nothing, as the engine says.
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import AnySnapshot, Engine, StoreFull, SupportsForget
 
 from ..async_helpers import start

@@ -5,7 +5,9 @@ a cookie of that name, as at Modal. The program inside does not get to see it.
 """
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .http_head import HttpHead
 

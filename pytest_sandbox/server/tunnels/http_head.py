@@ -1,7 +1,8 @@
 """Heads of messages of HTTP/1.1 (RFC 9112), read so strictly that no program can differ."""
 
 import re
-from dataclasses import dataclass
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 #: Bytes that a head may have.
 LONGEST = 64 * 1024

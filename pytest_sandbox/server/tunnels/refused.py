@@ -1,6 +1,6 @@
 """Connections to the tunnels of a sandbox that were refused."""
 
-from dataclasses import dataclass
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 #: The most that are listed; others are only counted.
 _MOST = 80

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import Capability
 
 from ..async_helpers import start

@@ -9,7 +9,9 @@ import contextlib
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..async_helpers import closing, start
 

@@ -10,8 +10,9 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.tar.header import padding
 from pytest_sandbox._shared.tar.member import Member, MemberKind
 from pytest_sandbox._shared.tar.writer import END, write

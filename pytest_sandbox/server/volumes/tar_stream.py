@@ -1,8 +1,8 @@
 """Files for a volume as a tar, which the sandbox unpacks: it follows no link and sets modes."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.tar.header import padding
 from pytest_sandbox._shared.tar.member import Member, MemberKind
 from pytest_sandbox._shared.tar.writer import END, write

@@ -9,9 +9,9 @@ import os
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import ConnectionRecord, EngineUnavailable, NetworkLog, TaskEnded
 
 from ...protocol import foreign

@@ -17,9 +17,11 @@ import json
 import os
 import re
 import sysconfig
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .host_folder import is_below
 

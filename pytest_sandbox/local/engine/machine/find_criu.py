@@ -7,7 +7,8 @@ import re
 import shutil
 import struct
 import subprocess
-from dataclasses import dataclass
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 #: Names the program where no option does.
 VARIABLE = "PYTEST_SANDBOX_CRIU"

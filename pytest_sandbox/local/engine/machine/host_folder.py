@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ...kernel.mountinfo import MountInfo, read_mounts
 

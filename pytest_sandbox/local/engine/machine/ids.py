@@ -13,7 +13,8 @@ import pwd
 import shutil
 import stat
 import subprocess
-from dataclasses import dataclass
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ...kernel.idmap import COUNT, write_map
 from ...options import Mode

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EngineError, EngineUnavailable, Network, TaskSpec
 
 from ...kernel.syscalls import MACHINE, SUPPORTED_MACHINES

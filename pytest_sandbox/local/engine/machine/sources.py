@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .editable import editable_sources
 from .host_folder import HostFolder, is_below
