@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 
-from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.engine_options import NOT_ISOLATED, parse_engine_options
 
 SUMMARY = "serve sandboxes to real Modal clients"
 
@@ -137,7 +137,9 @@ def run(args: argparse.Namespace) -> int:
             for name, value in env.items():
                 print(f"export {name}={shlex.quote(value)}")
             sys.stdout.flush()
-            print(f"serving {args.engine} sandboxes on {tcp['url']} until Ctrl-C", file=sys.stderr)
+            warning = NOT_ISOLATED.get(args.engine, "")
+            text = f"serving {args.engine} sandboxes on {tcp['url']} until Ctrl-C"
+            print(f"{text}: {warning}" if warning else text, file=sys.stderr)
 
         until_interrupted(announce, start)
     except EngineStartError as error:

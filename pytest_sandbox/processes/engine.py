@@ -9,7 +9,6 @@ import itertools
 import os
 import socket
 import sys
-import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ from pytest_sandbox.engine import (
 )
 from pytest_sandbox.local.engine.links.errors import BuildFailed
 
-from . import report
+from . import report, run_folder
 from .keeper.folders import TaskFolders
 from .keeper.messages import KeeperSetup, StartAgentRequest
 from .link import KeeperLink
@@ -38,8 +37,6 @@ from .validate import check_task
 if TYPE_CHECKING:
     from pytest_sandbox.local.engine.pump import Pump
 
-#: What the folder of an engine is called, in that for temporary files.
-_PREFIX = "pytest-sandbox-processes-"
 #: Seconds in which agents end whose keeper was killed.
 _PATIENCE = 5.0
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
@@ -77,7 +74,7 @@ class ProcessEngine(Engine):
             EngineUnavailable: it cannot keep sandboxes here.
         """
         search_path = self._search_path()
-        self._folder = folder = _make_folder()
+        self._folder = folder = run_folder.make()
         self._keeper = keeper = KeeperLink()
         options = self._options
         setup = KeeperSetup(folder=folder, landlock=options.landlock, ports=list(options.connect))
@@ -153,27 +150,6 @@ class ProcessEngine(Engine):
         """The folder of the running Python, and the standard ones."""
         folder = os.path.join(os.path.realpath(sys.prefix), "bin")
         return DEFAULT_PATH if folder in DEFAULT_PATH.split(":") else f"{folder}:{DEFAULT_PATH}"
-
-
-def _make_folder() -> str:
-    """A folder for those of tasks, which their users can pass through and not list."""
-    folder = os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary()))
-    if os.geteuid() == 0:
-        os.chmod(folder, 0o711)
-    return folder
-
-
-def _temporary() -> str | None:
-    """The folder for temporary files, or another one if other users cannot get there."""
-    if os.geteuid() != 0:
-        return None
-    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if report.everybody_may_enter(place):
-            return place
-    raise EngineUnavailable(
-        "the folder for temporary files is closed to other users, which sandboxes run as",
-        "Set TMPDIR to one that is open to them, or run pytest as an ordinary user.",
-    )
 
 
 def _remove(folder: str) -> None:

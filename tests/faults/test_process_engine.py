@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -191,3 +193,34 @@ def test_when_the_engine_is_killed_nothing_is_left() -> None:
         engine.kill()
     until(lambda: gone(int(pid)), "the end of the daemon")
     until(lambda: not there(os.path.dirname(folder)), "the removal of all folders")
+
+
+@pytest.mark.asyncio
+async def test_what_an_engine_and_its_keeper_left_is_removed_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o711)
+    (tmp_path / "kept").mkdir()
+    left, used, young, link = (tmp_path / f"pytest-sandbox-processes-{n}" for n in "lnyk")
+    for folder in (left, used, young):
+        (folder / "1" / "home").mkdir(parents=True)
+        (folder / "1" / "home").chmod(0)
+        folder.chmod(0o711)
+        os.utime(folder, (1, 1))
+    os.utime(young)
+    link.symlink_to(tmp_path / "kept")
+    lock = os.open(used, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+
+    engine = ProcessEngine()
+    await engine.start()
+    await engine.close()
+
+    os.close(lock)
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        each.name for each in (used, young, link, tmp_path / "kept")
+    )
+    for folder in (used, young):
+        (folder / "1" / "home").chmod(0o700)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Path: TypeAlias = str | os.PathLike[str]
 
+_ACCESSIBLE = 0o700
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -25,12 +26,13 @@ class _Detached(Exception):
     """Another program removed the directory that we are in, so there is no way up from it."""
 
 
-def remove_tree(path: Path, folder: int | None = None) -> None:
+def remove_tree(path: Path, folder: int | None = None, *, closed: bool = False) -> None:
     """Remove a file, a link, or a directory with all that it holds.
 
     Args:
         path: of it.
         folder: where a relative path begins.
+        closed: whether directories may be closed to us, who own them: they are opened then.
 
     Raises:
         OSError: `ESTALE` if a directory was moved meanwhile, or what the kernel said.
@@ -39,15 +41,15 @@ def remove_tree(path: Path, folder: int | None = None) -> None:
         os.unlink(path, dir_fd=folder)
         return
     with contextlib.suppress(FileNotFoundError):
-        while not _emptied(path, folder):
+        while not _emptied(path, folder, closed=closed):
             pass
         os.rmdir(path, dir_fd=folder)
 
 
-def _emptied(path: Path, folder: int | None) -> bool:
+def _emptied(path: Path, folder: int | None, *, closed: bool) -> bool:
     """Empty a directory; False if that has to begin again from the top."""
-    fd = os.open(path, _FOLDER, dir_fd=folder)
-    removal = _Removal(fd, path)
+    fd = _opened(path, folder, closed=closed)
+    removal = _Removal(fd, path, closed=closed)
     try:
         removal.run()
     except _Detached:
@@ -76,9 +78,10 @@ class _RemovalLevel:
 class _Removal:
     """Empties the directory that `fd` is open on, and goes down and up again; owns `fd`."""
 
-    def __init__(self, fd: int, path: Path) -> None:
+    def __init__(self, fd: int, path: Path, *, closed: bool) -> None:
         self._fd = fd
         self._path = path
+        self._closed = closed
 
     def run(self) -> None:
         levels = [_RemovalLevel(self._fd, "", self._path)]
@@ -100,7 +103,7 @@ class _Removal:
 
     def _descend(self, name: str) -> bool:
         try:
-            self._replace(os.open(name, _FOLDER, dir_fd=self._fd))
+            self._replace(_opened(name, self._fd, closed=self._closed))
         except FileNotFoundError:
             return False
         except NotADirectoryError:
@@ -132,6 +135,25 @@ class _Removal:
     def _replace(self, fd: int) -> None:
         os.close(self._fd)
         self._fd = fd
+
+
+def _opened(path: Path, folder: int | None, *, closed: bool) -> int:
+    """A directory, opened; one that is closed to us is made accessible before."""
+    try:
+        fd = os.open(path, _FOLDER, dir_fd=folder)
+    except PermissionError:
+        if not closed:
+            raise
+        place = os.open(path, os.O_PATH | _FOLDER, dir_fd=folder)
+        try:
+            # Such a descriptor has no other way, fchmod(2); and a name could be a link's by now.
+            os.chmod(f"/proc/self/fd/{place}", _ACCESSIBLE)
+        finally:
+            os.close(place)
+        fd = os.open(path, _FOLDER, dir_fd=folder)
+    if closed:
+        os.fchmod(fd, _ACCESSIBLE)  # who cannot write to it can remove nothing in it
+    return fd
 
 
 def _unlink_files(fd: int, path: Path) -> list[str]:

@@ -6,6 +6,7 @@ No path of a task is followed here: a program could have put a link into it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 
 from pytest_sandbox._shared.trees.tree_remover import remove_tree
@@ -20,8 +21,10 @@ _ALL = 0o700
 class TaskFolders:
     """Those of all tasks of an engine.
 
+    The folder that they are in is locked while it is used, flock(2), so that leftovers are known.
+
     Args:
-        path: of the folder that they are in.
+        path: of that folder.
 
     Raises:
         OSError: there is none.
@@ -30,6 +33,7 @@ class TaskFolders:
     def __init__(self, path: str) -> None:
         self.path = path
         self._fd = os.open(path, _FLAGS)
+        fcntl.flock(self._fd, fcntl.LOCK_SH)
 
     def make(self, name: int, uid: int | None) -> str:
         """Make the folder of a task, which belongs to a user; its path."""
@@ -46,15 +50,11 @@ class TaskFolders:
             os.close(fd)
         return f"{self.path}/{name}"
 
-    def remove(self, name: int) -> str:
+    def remove(self, name: str) -> str:
         """Remove the folder of a task of which no process is left; why it could not be removed."""
         try:
-            try:
-                remove_tree(str(name), self._fd)
-            except PermissionError:
-                # A program took our right to some directory away, where we are not root.
-                _open_up(str(name), self._fd)
-                remove_tree(str(name), self._fd)
+            # A program takes the right to a directory away from all but root.
+            remove_tree(name, self._fd, closed=True)
         except FileNotFoundError:
             return ""
         except OSError as error:
@@ -65,25 +65,5 @@ class TaskFolders:
         """Remove the whole folder."""
         with contextlib.suppress(OSError):
             for name in os.listdir(self._fd):
-                self.remove(int(name))
+                self.remove(name)
             os.rmdir(self.path)
-
-
-def _open_up(name: str, folder: int) -> None:
-    """Give ourselves all rights to a directory, and to those below it."""
-    pending = [os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=folder)]
-    while pending:
-        fd = pending.pop()
-        try:
-            # A descriptor of this kind has no other way: fchmod(2) fails with EBADF.
-            os.chmod(f"/proc/self/fd/{fd}", _ALL)
-            opened = os.open(".", _FLAGS, dir_fd=fd)
-        finally:
-            os.close(fd)
-        try:
-            with os.scandir(opened) as entries:
-                names = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
-            flags = os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY
-            pending += [os.open(each, flags, dir_fd=opened) for each in names]
-        finally:
-            os.close(opened)

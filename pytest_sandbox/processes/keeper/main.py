@@ -146,7 +146,7 @@ class Keeper:
                 self._tidy(name, None)
 
     def _tidy(self, name: int, failed: KernelError | None) -> None:
-        left = self._folders.remove(name)
+        left = self._folders.remove(str(name))
         uid = self._uids.pop(name, None)
         # What is left of a folder belongs to that user: nobody else may get the id.
         if uid is not None and self._ids is not None and not left:
