@@ -144,6 +144,7 @@ class StreamProxy:
         self.behind = stream
         self.metadata = stream.metadata
         self.peer = stream.peer
+        self.deadline = stream.deadline
 
     async def recv_message(self) -> Any:
         return await self.behind.recv_message()
