@@ -25,11 +25,18 @@ _INDEXED, _LITERAL, _TABLE_SIZE = 0x80, 0x00, 0x20
 _NAME = 0x0F
 #: The first bit of text in Huffman's code (section 5.2).
 _HUFFMAN = 0x80
+#: A length of text that takes more than one byte, or Huffman's code.
+_LONG = 0x7F
 #: Bytes of a block of headers that may be remembered: more than a call with a token has.
 _LONGEST = 1024
 #: Bytes that each header counts for, besides its own: RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE.
 _OVERHEAD = 32
 _TABLE = HeaderTable()
+#: The static table by index, which begins with 1.
+_STATIC = {
+    index: (name.decode("ascii"), value.decode("ascii"))
+    for index, (name, value) in enumerate(HeaderTable.STATIC_TABLE, 1)
+}
 
 
 class HeaderEncoder:
@@ -104,50 +111,49 @@ def _headers(block: bytes) -> tuple[tuple[tuple[str, str], ...], int]:
     """The headers of a block and their size; none if it needs a table, or Huffman's code."""
     headers, size, at = [], 0, 0
     try:
+        text = block.decode("latin-1")
         while at < len(block):
-            header, at = _header(block, at)
-            headers.append((header[0].decode("ascii"), header[1].decode("ascii")))
+            header, at = _header(block, text, at)
+            headers.append(header)
             size += len(header[0]) + len(header[1]) + _OVERHEAD
     except (LookupError, ValueError):
         return (), 0
     return tuple(headers), size
 
 
-def _header(block: bytes, start: int) -> tuple[tuple[bytes, bytes], int]:
+def _header(block: bytes, text: str, start: int) -> tuple[tuple[str, str], int]:
     """The header that begins there, and where it ends.
 
     Raises:
-        LookupError, ValueError: it is none of the static table, and not written as it is.
+        LookupError, ValueError: it is none of the static table, not written as it is, or no ASCII.
     """
     first = block[start]
     if first & _INDEXED:
         index, at = _number(block, start, 7)
-        return _entry(index), at
+        return _STATIC[index], at
     if first > _NAME:
         raise ValueError("it changes the table, or must not be in any")
-    index, at = _number(block, start, 4)
-    if index:
-        name = _entry(index)[0]
+    if first:
+        index, at = _number(block, start, 4)
+        name = _STATIC[index][0]
     else:
-        name, at = _text(block, at)
-    value, at = _text(block, at)
+        name, at = _text(block, text, start + 1)
+    value, at = _text(block, text, at)
     return (name, value), at
 
 
-def _entry(index: int) -> tuple[bytes, bytes]:
-    if not 1 <= index <= HeaderTable.STATIC_TABLE_LENGTH:
-        raise LookupError("there is none in the static table")
-    return HeaderTable.STATIC_TABLE[index - 1]
-
-
-def _text(block: bytes, start: int) -> tuple[bytes, int]:
-    """The bytes that begin there, with their length before them, and where they end."""
-    if block[start] & _HUFFMAN:
-        raise ValueError("it is in Huffman's code")
-    length, at = _number(block, start, 7)
-    if at + length > len(block):
-        raise ValueError("it ends before")
-    return block[at : at + length], at + length
+def _text(block: bytes, text: str, start: int) -> tuple[str, int]:
+    """The text that begins there, with its length before it, and where it ends."""
+    length, at = block[start], start + 1
+    if length >= _LONG:
+        if length & _HUFFMAN:
+            raise ValueError("it is in Huffman's code")
+        length, at = _number(block, start, 7)
+    end = at + length
+    part = text[at:end]
+    if end > len(text) or not part.isascii():
+        raise ValueError("it ends before, or is no ASCII")
+    return part, end
 
 
 def _number(block: bytes, start: int, bits: int) -> tuple[int, int]:
