@@ -85,6 +85,11 @@ class AnsweringStream(Stream):
 
     async def send_headers(self, headers: list[tuple[str, str]], end_stream: bool = False) -> None:
         """Send headers, when it is this call's turn."""
+        if self._has_turn and self.id in self._h2_connection.streams:
+            self._h2_connection.send_headers(self.id, headers, end_stream=end_stream)
+            self._transport.write(self._h2_connection.data_to_send())
+            self.connection.headers_send_process()
+            return
         async with self.connection.writing:
             await super().send_headers(headers, end_stream)
 
@@ -94,6 +99,10 @@ class AnsweringStream(Stream):
         Raises:
             GRPCError: RESOURCE_EXHAUSTED: too much is waiting already.
         """
+        if len(data) <= SMALLEST and self._has_turn and len(data) <= self._takes:
+            self._send_some(data, 0, end_stream)
+            self._hold(0)
+            return
         others = self.connection.unsent - self.unsent
         if not self._in_parts and len(data) > SMALLEST and others + len(data) > LARGEST_ANSWERS:
             raise GRPCError(
@@ -111,6 +120,17 @@ class AnsweringStream(Stream):
                     sent += self._send_some(data, sent, end_stream)
         finally:
             self._hold(0)
+
+    @property
+    def _has_turn(self) -> bool:
+        """Whether it need not wait for others, nor for the socket."""
+        return not self.connection.writing.locked() and self.connection.write_ready.is_set()
+
+    @property
+    def _takes(self) -> int:
+        """Bytes that the client takes now."""
+        assert self.id is not None
+        return self._h2_connection.local_flow_control_window(self.id)
 
     def forget(self) -> None:
         """Count nothing of it any more: the call has ended."""
@@ -135,8 +155,7 @@ class AnsweringStream(Stream):
         return sent
 
     async def _window(self) -> None:
-        assert self.id is not None
-        while self._h2_connection.local_flow_control_window(self.id) <= 0:
+        while self._takes <= 0:
             self.window_updated.clear()
             await self.window_updated.wait()
 

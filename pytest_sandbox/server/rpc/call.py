@@ -1,13 +1,27 @@
-"""One call, as the handler of its RPC sees it besides the request."""
+"""One call, as the handler of its RPC sees it besides the request, and the task that serves it.
 
+grpclib serves every kind of server: it looks for listeners of events at each step, and makes and
+checks the same headers for each call. What is usual is done here with less work.
+"""
+
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from grpclib.metadata import Deadline
-from grpclib.server import Stream
+from grpclib import GRPCError, Status
+from grpclib import protocol as grpclib_protocol
+from grpclib.const import Handler as Method
+from grpclib.exceptions import StreamTerminatedError
+from grpclib.metadata import Deadline, decode_metadata, decode_timeout, encode_metadata
+from grpclib.server import Handler, Stream, request_handler
+from grpclib.stream import recv_message
+from grpclib.utils import Wrapper
 
 from .answers import AnsweringStream, Room
 from .auth import ListenerConfig
+
+log = logging.getLogger("pytest_sandbox.server")
 
 #: A stream of messages of any type, as grpclib gives it to what serves a call.
 AnyStream = Stream[Any, Any]
@@ -97,3 +111,142 @@ def room_of(stream: AnyStream) -> Room:
 
 def _nothing() -> None:
     pass
+
+
+_CONTENT_TYPES = ("application/grpc", "application/grpc+proto")
+_FIRST = [(":status", "200"), ("content-type", "application/grpc+proto")]
+_LAST = [("grpc-status", str(Status.OK.value))]
+
+
+class _ServedStream(Stream[Any, Any]):
+    """The messages of a call."""
+
+    async def recv_message(self) -> Any:
+        """The next message of the client; `None` at the end."""
+        return await recv_message(self._stream, self._codec, self._recv_type)
+
+    async def send_initial_metadata(self, *, metadata: Any = None) -> None:
+        """Send headers."""
+        headers = [*_FIRST, *encode_metadata(metadata)] if metadata else _FIRST
+        await self._stream.send_headers(headers)
+        self._send_initial_metadata_done = True
+
+    async def send_message(self, message: Any) -> None:
+        """Send a message."""
+        if not self._send_initial_metadata_done:
+            await self.send_initial_metadata()
+        data = self._codec.encode(message, self._send_type)
+        await self._stream.send_data(b"\0" + len(data).to_bytes(4, "big") + data)
+        self._send_message_done = True
+
+    async def send_trailing_metadata(self, *, status: Status = Status.OK, **options: Any) -> None:
+        """Say how the call ended."""
+        if status is Status.OK and self._send_initial_metadata_done:
+            await self._stream.send_headers(_LAST, end_stream=True)
+            self._send_trailing_metadata_done = True
+        else:
+            await super().send_trailing_metadata(status=status, **options)
+
+
+class CallTasks(Handler):
+    """The tasks of the calls of a connection.
+
+    grpclib forgets those that have ended with each tenth call, for which it looks at all. So after
+    a client has reset many, those of the last ones stay, with all that they hold.
+    """
+
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return len(self._tasks)
+
+    def accept(
+        self,
+        stream: grpclib_protocol.Stream,
+        headers: list[tuple[str, str]],
+        release_stream: Callable[[], Any],
+    ) -> None:
+        """Begin a call."""
+        task = self.loop.create_task(self._serve(stream, headers, release_stream))
+        self._tasks[stream] = task
+
+        def forget(task: asyncio.Task[None]) -> None:
+            self._tasks.pop(stream, None)
+            self._cancelled.discard(task)
+
+        task.add_done_callback(forget)
+
+    def __gc_collect__(self) -> None:
+        """Do nothing: each task is forgotten when it has ended."""
+
+    async def _serve(
+        self,
+        stream: grpclib_protocol.Stream,
+        headers: list[tuple[str, str]],
+        release: Callable[[], Any],
+    ) -> None:
+        known = dict(headers)
+        method = self.mapping.get(known.get(":path", "")) if _are_usual(known) else None
+        if method is None or len(known) < len(headers):
+            codecs = self.codec, self.status_details_codec
+            await request_handler(self.mapping, stream, headers, *codecs, self.dispatch, release)
+            return
+        timer = None
+        wrapper = stream.wrapper = Wrapper()  # by which the call ends with its connection
+        try:
+            call = self._call(stream, known, method)
+            call.metadata = decode_metadata(headers)
+            if call.deadline is not None:
+                late = asyncio.TimeoutError("Deadline exceeded")
+                timer = self.loop.call_later(call.deadline.time_remaining(), wrapper.cancel, late)
+            async with call:
+                await _served(method.func, call, wrapper)
+        except Exception:
+            log.exception("%s failed", known[":path"])
+        finally:
+            if timer is not None:
+                timer.cancel()
+            release()
+
+    def _call(
+        self, stream: grpclib_protocol.Stream, headers: Mapping[str, str], method: Method
+    ) -> _ServedStream:
+        timeout = headers.get("grpc-timeout")
+        return _ServedStream(
+            stream,
+            headers[":path"],
+            method.cardinality,
+            method.request_type,
+            method.reply_type,
+            codec=self.codec,
+            status_details_codec=self.status_details_codec,
+            dispatch=self.dispatch,
+            deadline=None if timeout is None else Deadline.from_timeout(decode_timeout(timeout)),
+            user_agent=headers.get("user-agent"),
+        )
+
+
+def _are_usual(headers: Mapping[str, str]) -> bool:
+    """Whether they are those of a call of gRPC, about which there is nothing to say."""
+    timeout = headers.get("grpc-timeout", "1S")
+    return (
+        headers.get(":method") == "POST"
+        and headers.get("content-type") in _CONTENT_TYPES
+        and headers.get("te") == "trailers"
+        and timeout[:-1].isdecimal()
+        and timeout[-1] in "HMSmun"
+    )
+
+
+async def _served(serve: Serve, call: _ServedStream, wrapper: Wrapper) -> None:
+    """Have a call served until it ends, or its time or its connection does."""
+    try:
+        with wrapper:
+            await serve(call)
+    except (GRPCError, StreamTerminatedError):
+        raise
+    except Exception as error:
+        if isinstance(error, asyncio.TimeoutError) and wrapper.cancelled:
+            raise GRPCError(Status.DEADLINE_EXCEEDED) from None
+        log.exception("a call failed")
+        raise

@@ -4,7 +4,7 @@ grpclib reads messages of any size, and keeps what a client reset before its cal
 """
 
 import logging
-from asyncio import BaseTransport, Task, Transport
+from asyncio import BaseTransport, Transport
 from collections.abc import Callable
 from functools import partial
 from socket import socket
@@ -20,7 +20,6 @@ from grpclib.protocol import (
     Peer,
     Stream,
 )
-from grpclib.server import Handler
 from grpclib.utils import Wrapper
 from h2.config import H2Configuration
 from h2.events import Event, StreamReset, UnknownFrameReceived
@@ -127,37 +126,6 @@ class ServedProtocol(H2Protocol, OneBuffer):
             super().connection_lost(exc)
             cast("_Connection", self.connection).turns = None  # refers to this
         del self._receive  # so does this
-
-
-class CallTasks(Handler):
-    """The tasks of the calls of a connection.
-
-    grpclib forgets those that have ended with each tenth call, for which it looks at all. So after
-    a client has reset many, those of the last ones stay, with all that they hold.
-    """
-
-    @property
-    def calls(self) -> int:
-        """How many calls are under way."""
-        return len(self._tasks)
-
-    def accept(
-        self,
-        stream: Stream,
-        headers: list[tuple[str, str]],
-        release_stream: Callable[[], Any],
-    ) -> None:
-        """Begin a call."""
-        super().accept(stream, headers, release_stream)
-
-        def forget(task: "Task[None]") -> None:
-            self._tasks.pop(stream, None)
-            self._cancelled.discard(task)
-
-        self._tasks[stream].add_done_callback(forget)
-
-    def __gc_collect__(self) -> None:
-        """Do nothing: each task is forgotten when it has ended."""
 
 
 class _Connection(AnsweringConnection):

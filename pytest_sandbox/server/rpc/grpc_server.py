@@ -14,8 +14,8 @@ from grpclib.server import Server
 
 from pytest_sandbox.rpcs import StatusDetails
 
-from .call import Serve
-from .connection import CallTasks, ServedProtocol
+from .call import CallTasks, Serve
+from .connection import ServedProtocol
 from .handshake import Handshake
 from .strangers import Strangers
 

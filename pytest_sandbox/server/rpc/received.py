@@ -56,8 +56,9 @@ class ReceivedData(Buffer):
     """
 
     def __init__(self, ack: Callable[[int], None]) -> None:
-        super().__init__(ack)
+        # Not that of grpclib, which makes a queue.
         self._ack = ack
+        self._eof = False
         self._parts: deque[memoryview] = deque()
         self._crumbs = bytearray()  # small frames that came after those
         self._size = 0  # bytes of all
