@@ -6,7 +6,6 @@ What can be known before is prepared in the forker, for all sandboxes alike: see
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -26,6 +25,7 @@ from ..kernel.signal_handlers import prepare_handler
 from ..protocol import helpers, wire
 from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, AgentReady, SandboxFailed
 from ..protocol.common import KernelError
+from ..protocol.prepared_packets import prepare_send
 from . import files, main, outlet
 
 TYPE_CHECKING = False
@@ -58,8 +58,6 @@ _WORKDIR, _HOSTNAME = "/root", "sandbox"
 #: How much is kept of what was prepared, for the next sandboxes.
 _KNOWN = 32
 _READY = wire.encode(AgentReady(no_network=""))
-#: See `_outlet`.
-_NO_OUTLET: _Outlet = (_READY, [], None)
 
 
 class Bootstrap:
@@ -75,6 +73,7 @@ class Bootstrap:
         self.zygote = zygote
         self.agent = main.Agent()
         self._known: dict[Hashable, Any] = {}
+        self._sockets: dict[int, socket.socket] = {}
 
     def prepare(
         self, plan: SandboxPlan, sock: int, gate: int, cgroups: CgroupDescriptors
@@ -89,11 +88,11 @@ class Bootstrap:
         """
         return NewSandbox(self, plan, sock, gate, cgroups)
 
-    def build(self, plan: SandboxPlan) -> _Build:
+    def build(self, plan: SandboxPlan, gate: int) -> PreparedCalls:
         """Up to the last step in which the machine can be reached."""
         volumes = tuple(volume.number for volume in plan.volumes)
-        key = "build", tuple(plan.layers), plan.project, tuple(plan.gpus), volumes
-        return self._known_or(key, lambda: _Build(self.config, plan))
+        key = "build", tuple(plan.layers), plan.project, tuple(plan.gpus), volumes, gate
+        return self._known_or(key, lambda: _build(self.config, plan, gate))
 
     def enter(self, kept: list[int]) -> PreparedCalls:
         """The step after that, in a sandbox without volumes."""
@@ -105,8 +104,12 @@ class Bootstrap:
         return self._known_or(key, lambda: _settle(self.config, plan))
 
     def harden(self, processes: int) -> PreparedCalls:
-        """The last of all."""
+        """The last of all but to tell the engine."""
         return self._known_or(("harden", processes), lambda: self._harden(processes))
+
+    def tell(self, sock: int) -> PreparedCalls:
+        """Tell the engine that a sandbox without a way out is ready."""
+        return self._known_or(("tell", sock), lambda: _tell(sock))
 
     def _harden(self, processes: int) -> PreparedCalls:
         calls = PreparedCalls()
@@ -115,6 +118,13 @@ class Bootstrap:
         calls.add("close", self.zygote)
         prepare_handler(signal.SIGCHLD, calls)
         return calls
+
+    def connected(self, fd: int) -> socket.socket:
+        """What a descriptor is in a sandbox; here the number means another one each time."""
+        if fd not in self._sockets:
+            # Never forgotten: what is forgotten closes its descriptor.
+            self._sockets[fd] = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fd)
+        return self._sockets[fd]
 
     def _known_or(self, key: Hashable, make: Callable[[], M]) -> M:
         known = self._known.get(key)
@@ -146,46 +156,50 @@ class NewSandbox:
         cgroups: CgroupDescriptors,
     ) -> None:
         self._plan = plan
+        self._sock = bootstrap.connected(sock)
         self._kept = [sock, gate, bootstrap.zygote]
-        self._cgroups = cgroups
         self._agent = bootstrap.agent
-        self._build = bootstrap.build(plan)
+        join = PreparedCalls()
+        cgroups.join(join)
         self._enter = None if plan.volumes else bootstrap.enter(self._kept)
+        # The groups first, so that the sandbox pays for the memory that building it takes.
+        self._before = join, bootstrap.build(plan, gate)
         self._settle = bootstrap.settle(plan)
         self._harden = bootstrap.harden(plan.processes)
+        # The engine, and whoever waits for it, goes on while the rest is prepared: what is asked
+        # meanwhile waits in the socket.
+        self._tell = None if plan.network else bootstrap.tell(sock)
 
     def run(self) -> None:
         """Be its PID 1; never returns."""
-        sock, gate = map(_unix_socket, self._kept[:2])
         try:
-            # Before all else, so that the sandbox pays for the memory that building it takes.
-            self._cgroups.join()
-            copies = helpers.receive_go(gate)
-            if copies is None:
-                os._exit(0)  # the zygote is gone, or could not map the ids
-            self._build.make(copies)
-            store, mount_namespace, network_namespace = self._build.handles
-            handles = store.value, mount_namespace.value, network_namespace.value
-            wire.send_packet(gate, helpers.HANDLES, handles)
+            for calls in self._before:
+                calls.make()
             if self._enter is not None:
                 self._enter.make()
             else:
                 self._enter_with_volumes()
             self._settle.make()
-            ready, listeners, port_requests = _outlet() if self._plan.network else _NO_OUTLET
-            self._harden.make()
-            # The engine, and whoever waits for it, goes on while the rest is prepared: what is
-            # asked meanwhile waits in the socket.
-            wire.send_packet(sock, ready, tuple(listener.fileno() for listener in listeners))
-            for listener in listeners:
-                listener.close()
-            self._agent.begin(sock, port_requests)
+            if self._tell is not None:
+                self._harden.make()
+                self._tell.make()
+                self._agent.begin(self._sock)
+            else:
+                self._begin_with_outlet()
         except Exception as error:
             cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
-            wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
+            wire.send(self._sock, SandboxFailed(error=KernelError.of(cause)))
             os._exit(1)
         self._agent.run()
         os._exit(0)
+
+    def _begin_with_outlet(self) -> None:
+        ready, listeners, port_requests = _outlet()
+        self._harden.make()
+        wire.send_packet(self._sock, ready, tuple(listener.fileno() for listener in listeners))
+        for listener in listeners:
+            listener.close()
+        self._agent.begin(self._sock, port_requests)
 
     def _enter_with_volumes(self) -> None:
         volumes = volume_mounts.copy_mounts(self._plan.volumes)
@@ -193,69 +207,47 @@ class NewSandbox:
         volume_mounts.attach(volumes)
 
 
-class _Build:
-    """From a process without ids to one that has all mounts of a sandbox.
-
-    Args:
-        config: what every sandbox has.
-        plan: that of the sandbox.
-
-    Attributes:
-        handles: what to give the zygote, see `SandboxHandles`.
-    """
-
-    def __init__(self, config: SandboxConfig, plan: SandboxPlan) -> None:
-        layers = Layers.described(plan.stack)
-        config = config.with_layers(layers)
-        mapped = config.mapped_for(plan)
-        self._copies = [ctypes.c_long(-1) for _ in mapped]
-        self._calls = calls = PreparedCalls()
-        set_title("pytest-sandbox agent", calls)
-        idmap.become_root(calls)
-        # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
-        namespaces.unshare(namespaces.CLONE_NEWCGROUP, calls)
-        if config.is_root:
-            # Where the kernel groups processes by session, a program could put this group, which
-            # would be the zygote's too, behind others: sched(7), "The autogroup feature".
-            calls.add("setsid")
-        calls.add("umask", 0)
-        attach_mapped(mapped, self._copies, calls)
-        root_mounts.mount_store(config.size, config.inodes, calls)
-        trees = config.trees_of(plan.layers, project=plan.project)
-        root_mounts.mount_root(trees, layers, plan.layers, calls=calls)
-        root_mounts.mount_trees(trees, calls)
-        # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
-        # mounts new ones only where old ones show completely, so that nothing masked is revealed:
-        # mount_too_revealing() in fs/namespace.c.
-        root_mounts.mount_kernel(config.masked, config.size, config.inodes, calls)
-        if plan.gpus or plan.layers:
-            restored = bool(plan.layers)
-            calls.do(lambda: config.gpus.mount(plan.gpus, restored=restored))
-        # Our store, while it can still be named, and two namespaces.
-        flags = os.O_RDONLY | os.O_CLOEXEC
-        self.handles = (
-            mounts.prepare_open_tree("/box", calls),
-            calls.add_opening("open", "/proc/self/ns/mnt", flags),
-            calls.add_opening("open", "/proc/self/ns/net", flags),
-        )
-
-    def make(self, copies: list[int]) -> None:
-        """Do it.
-
-        Args:
-            copies: descriptors of mounts of what has to be mapped.
-
-        Raises:
-            OSError: the kernel refused it.
-        """
-        for slot, fd in zip(self._copies, copies, strict=True):
-            slot.value = fd
-        self._calls.make()
+def _build(config: SandboxConfig, plan: SandboxPlan, gate: int) -> PreparedCalls:
+    """From a process without ids to one that has all mounts of a sandbox."""
+    calls = PreparedCalls()
+    layers = Layers.described(plan.stack)
+    config = config.with_layers(layers)
+    mapped = config.mapped_for(plan)
+    copies = helpers.prepare_go(gate, len(mapped), _end, calls)
+    set_title("pytest-sandbox agent", calls)
+    idmap.become_root(calls)
+    # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
+    namespaces.unshare(namespaces.CLONE_NEWCGROUP, calls)
+    if config.is_root:
+        # Where the kernel groups processes by session, a program could put this group, which would
+        # be the zygote's too, behind others: sched(7), "The autogroup feature".
+        calls.add("setsid")
+    calls.add("umask", 0)
+    attach_mapped(mapped, copies, calls)
+    root_mounts.mount_store(config.size, config.inodes, calls)
+    trees = config.trees_of(plan.layers, project=plan.project)
+    root_mounts.mount_root(trees, layers, plan.layers, calls=calls)
+    root_mounts.mount_trees(trees, calls)
+    # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
+    # mounts new ones only where old ones show completely, so that nothing masked is revealed:
+    # mount_too_revealing() in fs/namespace.c.
+    root_mounts.mount_kernel(config.masked, config.size, config.inodes, calls)
+    if plan.gpus or plan.layers:
+        restored = bool(plan.layers)
+        calls.do(lambda: config.gpus.mount(plan.gpus, restored=restored))
+    # Our store, while it can still be named, and two namespaces.
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    handles = [
+        mounts.prepare_open_tree("/box", calls),
+        calls.add_opening("open", "/proc/self/ns/mnt", flags),
+        calls.add_opening("open", "/proc/self/ns/net", flags),
+    ]
+    prepare_send(gate, helpers.HANDLES, handles, calls)
+    return calls
 
 
-def _unix_socket(fd: int) -> socket.socket:
-    # Not prepared: in the forker the number will mean other descriptors.
-    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fd)
+def _end() -> None:
+    os._exit(0)  # the zygote is gone, or could not map the ids
 
 
 def _enter(kept: list[int]) -> PreparedCalls:
@@ -288,6 +280,12 @@ def _settle(config: SandboxConfig, plan: SandboxPlan) -> PreparedCalls:
         calls.do(make_directories, plan.workdir)
     if plan.layers or hostname != _HOSTNAME:
         calls.do(_name_host, hostname)
+    return calls
+
+
+def _tell(sock: int) -> PreparedCalls:
+    calls = PreparedCalls()
+    prepare_send(sock, _READY, [], calls)
     return calls
 
 

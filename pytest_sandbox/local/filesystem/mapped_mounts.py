@@ -91,7 +91,9 @@ def _map(
 
 
 def attach_mapped(
-    paths: Sequence[str], copies: Sequence[int | ctypes.c_long], calls: PreparedCalls = NOW
+    paths: Sequence[str],
+    copies: Sequence[int | ctypes.c_int | ctypes.c_long],
+    calls: PreparedCalls = NOW,
 ) -> None:
     """Mount copies over the originals, in a stage of one's own, and close them.
 

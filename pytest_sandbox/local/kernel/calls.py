@@ -68,6 +68,23 @@ class PreparedCalls:
         steps = _prepared(function, args), _prepared(function, others)
         self._add(functools.partial(_either, *steps), about, ())
 
+    def add_check(
+        self, function: str, *args: object, expected: int, otherwise: Callable[[], object]
+    ) -> None:
+        """Like `add`, for a function that says something.
+
+        Args:
+            function: its name.
+            args: as in `add`.
+            expected: what it returns as a rule.
+            otherwise: called if it returns anything else, but not if it fails.
+        """
+        self._add(
+            functools.partial(_checked, _prepared(function, args), expected, otherwise),
+            function,
+            (),
+        )
+
     def do(self, work: Callable[..., object], *args: object) -> None:
         """Something else, which raises if it fails."""
         self._add(functools.partial(work, *args), "", ())
@@ -111,6 +128,13 @@ def _prepared(function: str, args: tuple[object, ...]) -> Callable[[], int]:
 def _keep(descriptor: ctypes.c_long, step: Callable[[], int]) -> int:
     descriptor.value = fd = step()
     return fd
+
+
+def _checked(step: Callable[[], int], expected: int, otherwise: Callable[[], object]) -> int:
+    result = step()
+    if result not in (expected, -1):
+        otherwise()
+    return result
 
 
 def _either(first: Callable[[], int], second: Callable[[], int]) -> int:

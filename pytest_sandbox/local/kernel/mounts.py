@@ -131,7 +131,7 @@ def prepare_open_tree(path: str, calls: PreparedCalls, *, recursive: bool = Fals
 
 
 def move_mount(
-    tree: int | ctypes.c_long,
+    tree: int | ctypes.c_int | ctypes.c_long,
     target: str,
     *,
     source: str = "",

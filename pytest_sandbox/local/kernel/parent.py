@@ -6,6 +6,7 @@ its parent once more after it has set that, and ends if there is none.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import select
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from .calls import PreparedCalls
 
 
+class _PollFd(ctypes.Structure):
+    """`struct pollfd` of poll(2)."""
+
+    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]
+
+
 def die_with(parent: int, calls: PreparedCalls = NOW) -> None:
     """Be killed when the parent ends, which may have happened already.
 
@@ -29,12 +36,7 @@ def die_with(parent: int, calls: PreparedCalls = NOW) -> None:
     prctl.die_with_parent(signal.SIGKILL, calls)
     # Children get another parent before they get the signal: forget_original_parent() in
     # kernel/exit.c.
-    calls.do(_end_unless, parent)
-
-
-def _end_unless(parent: int) -> None:
-    if os.getppid() != parent:
-        os._exit(0)
+    calls.add_check("getppid", expected=parent, otherwise=_end)
 
 
 def die_with_outer(pidfd: int, calls: PreparedCalls) -> None:
@@ -49,11 +51,9 @@ def die_with_outer(pidfd: int, calls: PreparedCalls) -> None:
     # that step has seen what was just set, or it is complete, and the descriptor tells.
     options = os.WEXITED | os.WNOHANG | os.WNOWAIT
     calls.add("waitid", os.P_ALL, 0, None, options, allowed=(errno.ECHILD,))
-    calls.do(_end_if_over, pidfd)
+    poll = _PollFd(pidfd, select.POLLIN, 0)
+    calls.add_check("poll", ctypes.byref(poll), 1, 0, expected=0, otherwise=_end)
 
 
-def _end_if_over(pidfd: int) -> None:
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    if poll.poll(0):
-        os._exit(0)
+def _end() -> None:
+    os._exit(0)

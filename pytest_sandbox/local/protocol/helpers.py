@@ -12,15 +12,21 @@ import socket
 from .common import Failed
 from .images import LayerUnpacked
 from .message import Message
-from .wire import descriptors_in, encode, family
+from .prepared_packets import prepare_receive
+from .wire import encode, family
 
-#: The zygote to a new agent: more mounts will follow; these are all, continue. One that shall not
-#: continue sees the end of the stream.
-_MORE, _GO = b"m", b"g"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ctypes
+    from collections.abc import Callable
+
+    from ..kernel.calls import PreparedCalls
+
+#: The zygote to a new agent: continue; as often as it takes to send all mounts, whose number is
+#: known. One that shall not continue sees the end of the stream.
+_GO = b"g"
 #: Mounts in one packet; SCM_MAX_FD of unix(7) is 253.
 _AT_ONCE = 200
-_ROOM = socket.CMSG_SPACE(_AT_ONCE * 4)
-_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 
 def send_go(gate: socket.socket, fds: list[int]) -> None:
@@ -30,19 +36,30 @@ def send_go(gate: socket.socket, fds: list[int]) -> None:
         OSError: it is gone.
     """
     while len(fds) > _AT_ONCE:
-        socket.send_fds(gate, [_MORE], fds[:_AT_ONCE], socket.MSG_NOSIGNAL)
+        socket.send_fds(gate, [_GO], fds[:_AT_ONCE], socket.MSG_NOSIGNAL)
         fds = fds[_AT_ONCE:]
     socket.send_fds(gate, [_GO], fds, socket.MSG_NOSIGNAL)
 
 
-def receive_go(gate: socket.socket) -> list[int] | None:
-    """The mounts that `send_go` gave; `None` if this agent shall not continue."""
-    mounts: list[int] = []
-    word = _MORE
-    while word == _MORE:
-        word, ancillary, _, _ = gate.recvmsg(1, _ROOM, _CLOEXEC)
-        mounts += descriptors_in(ancillary)
-    return mounts if word == _GO else None
+def prepare_go(
+    gate: int, count: int, otherwise: Callable[[], object], calls: PreparedCalls
+) -> list[ctypes.c_int]:
+    """Have `calls` wait for `send_go`.
+
+    Args:
+        gate: the socket to the zygote.
+        count: how many mounts there will be.
+        otherwise: called instead if this agent shall not continue.
+        calls: where the calls are prepared.
+
+    Returns:
+        The mounts, from then on.
+    """
+    mounts: list[ctypes.c_int] = []
+    while count > _AT_ONCE:
+        mounts += prepare_receive(gate, _AT_ONCE, otherwise, calls)
+        count -= _AT_ONCE
+    return [*mounts, *prepare_receive(gate, count, otherwise, calls)]
 
 
 class SandboxHandles(Message, descriptors=3):

@@ -12,6 +12,12 @@ from __future__ import annotations
 
 import os
 
+from ..calls import NOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..calls import PreparedCalls
+
 
 class CgroupDescriptors:
     """Descriptors by which a new process joins the groups of one sandbox; owns them.
@@ -37,14 +43,14 @@ class CgroupDescriptors:
         else:
             self._tasks.append(fd)
 
-    def join(self) -> None:
+    def join(self, calls: PreparedCalls = NOW) -> None:
         """Join the version 1 groups; called by the new process.
 
         Raises:
             OSError: the kernel refused it.
         """
         for fd in self._tasks:
-            os.write(fd, b"0")
+            calls.add("write", fd, b"0", 1)
 
     def __enter__(self) -> CgroupDescriptors:
         return self
