@@ -46,7 +46,8 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """An engine by name, not yet started.
 
     Args:
-        name: `"local"`, `"fake"`, `"process"`, or what an installed package provides.
+        name: `"local"`, `"fake"`, `"process"`, the address of an engine on another machine, or
+            what an installed package provides.
         options: for the engine, name to value as text.
 
     Raises:
@@ -54,6 +55,8 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """
     if name in _BUILTIN:
         return _BUILTIN[name](options or {})
+    if "://" in name:
+        return _remote(name, options or {})
     others = _provided()
     if name not in others:
         known = ", ".join(sorted({*_BUILTIN, *others}))
@@ -86,6 +89,17 @@ def _process(options: Mapping[str, str]) -> Engine:
     from .processes import ProcessEngine, ProcessOptions  # late, as the local one
 
     return ProcessEngine(ProcessOptions.parse(options))
+
+
+def _remote(name: str, options: Mapping[str, str]) -> Engine:
+    from ._shared.network.engine_address import InvalidAddress, RemoteAddress
+    from .remote import remote_engine
+
+    check_options(name.partition("://")[0], options, ())
+    try:
+        return remote_engine(RemoteAddress.parse(name))
+    except InvalidAddress as error:
+        raise EngineUnavailable(error.reason, error.remedy) from None
 
 
 _BUILTIN: dict[str, EngineFactory] = {"fake": _fake, "local": _local, "process": _process}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sandbox._shared import real
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, TOKEN_VARIABLE
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .errors import EngineStartError
@@ -79,13 +79,15 @@ class Child(subprocess.Popen[bytes]):
         """Do not warn about a child that still runs."""
 
 
-def launch(directory: Path, arguments: Sequence[str], lock: int) -> Child:
+def launch(directory: Path, arguments: Sequence[str], lock: int, token: str = "") -> Child:
     """Start an engine process.
 
     Args:
         directory: of the run.
         arguments: of the engine process.
         lock: a locked descriptor for the process to inherit.
+        token: of an engine on another machine. Every user of this one can read arguments, but not
+            the environment of another user's process.
     """
     with open(directory / "server.log", "ab") as log:
         return Child(
@@ -93,7 +95,7 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=_environment(directory),
+            env=_environment(directory, token),
             cwd=directory,  # `-m` puts it first on sys.path: not the user's directory
             start_new_session=True,  # Ctrl-C is for the tests, which then end the run
             pass_fds=[lock],
@@ -127,13 +129,15 @@ def wait_until_ready(directory: Path, child: Child) -> EngineProcess:
         raise
 
 
-def _environment(directory: Path) -> dict[str, str]:
+def _environment(directory: Path, token: str) -> dict[str, str]:
     """That of the engine process; its directory for temporary files is where the runs are.
 
     A test may have changed TMPDIR since the run began, and the engine must not show sandboxes where
     its socket is.
     """
     env = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
+    if token:
+        env[TOKEN_VARIABLE] = token
     return {**env, "TMPDIR": str(directory.parent)}
 
 

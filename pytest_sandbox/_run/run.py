@@ -115,16 +115,17 @@ class Run:
         with real_files(), suppress(OSError):
             lock = lock_now(self.directory)
             if lock is not None:
-                self._launch(_arguments(engine, options), lock)
+                public, token = _without_token(engine)
+                self._launch(_arguments(public, options), lock, token)
 
-    def _launch(self, arguments: list[str], lock: StartLock) -> None:
+    def _launch(self, arguments: list[str], lock: StartLock, token: str) -> None:
         """Launch the engine process, and have a thread wait until it is ready.
 
         Not all in the thread: a fork of this process, as tests make, would have what a launch in
         another thread has open just then, and the launch would wait for the end of the fork.
         """
         try:
-            child = self._child = launch(self.directory, arguments, lock.descriptor)
+            child = self._child = launch(self.directory, arguments, lock.descriptor, token)
         except OSError:
             lock.release()
             raise
@@ -167,13 +168,14 @@ class Run:
             EngineStartError: it cannot be started, or it died. It is never started twice: its
                 sandboxes died with it, and a second one would only hide that.
         """
-        arguments = _arguments(engine, options)
+        public, token = _without_token(engine)
+        arguments = _arguments(public, options)
         if tcp:
             arguments += ["--tcp", tcp]
         arguments += further
         self.wait_for_start()
         if self._record is None:
-            self._record = self._started(arguments)
+            self._record = self._started(arguments, token)
         if self._record.arguments != arguments:
             raise EngineStartError(
                 f"one run has one engine, started with {' '.join(self._record.arguments)!r}; "
@@ -236,17 +238,17 @@ class Run:
         starter.join(engine_process.CLOSE_TIMEOUT)
 
     @real_files()
-    def _started(self, arguments: list[str]) -> StartRecord:
+    def _started(self, arguments: list[str], token: str) -> StartRecord:
         """The result of starting the engine, now or before."""
         with start_lock(self.directory) as lock:
             record = lock.record
             if record is None:
-                record = self._launched(arguments, lock.descriptor)
+                record = self._launched(arguments, lock.descriptor, token)
                 lock.write(record)
         return record
 
-    def _launched(self, arguments: list[str], lock: int) -> StartRecord:
-        self._child = launch(self.directory, arguments, lock)
+    def _launched(self, arguments: list[str], lock: int, token: str) -> StartRecord:
+        self._child = launch(self.directory, arguments, lock, token)
         return self._ready(arguments, self._child)
 
     def _ready(self, arguments: list[str], child: Child) -> StartRecord:
@@ -271,6 +273,18 @@ class Run:
                 log=log_tail(self.directory),
             )
         return process
+
+
+def _without_token(engine: str) -> tuple[str, str]:
+    """The name of an engine, and the token that is in it if it is an address."""
+    if "://" not in engine:
+        return engine, ""
+    from pytest_sandbox._shared.network.engine_address import InvalidAddress, split
+
+    try:
+        return split(engine)
+    except InvalidAddress as error:
+        raise EngineStartError(error.reason, error.remedy) from None
 
 
 def _arguments(engine: str, options: Mapping[str, str] | None) -> list[str]:

@@ -18,6 +18,9 @@ NOT_ISOLATED = {
 }
 #: The capability that they lack, and the name of that sentence in their details.
 ISOLATION = "isolation"
+#: Has the token of an engine on another machine, for the engine process of a run. The arguments of
+#: that have the address without it: every user of this machine can read them.
+TOKEN_VARIABLE = "PYTEST_SANDBOX_ENGINE_TOKEN"  # noqa: S105  # a name, not a token
 
 
 def parse_engine_options(texts: Iterable[str]) -> dict[str, str]:

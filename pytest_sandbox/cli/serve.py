@@ -1,8 +1,9 @@
-"""`pytest-sandbox serve`: serves sandboxes of this machine to real Modal clients, offline.
+"""`pytest-sandbox serve`: serves sandboxes of this machine.
 
-With a COMMAND, it runs the command with the environment variables of a Modal client set, and exits
-with its status. Without one, it prints these variables as `export` lines and serves until it is
-interrupted.
+To real Modal clients, offline: with a COMMAND, it runs the command with the environment variables
+of a Modal client set, and exits with its status. Without one, it prints these variables as `export`
+lines and serves until it is interrupted. With --listen or --stdio, to tests on other machines
+instead, as their engine.
 """
 
 import argparse
@@ -14,7 +15,9 @@ from collections.abc import Mapping
 
 from pytest_sandbox._shared.engine_options import NOT_ISOLATED, parse_engine_options
 
-SUMMARY = "serve sandboxes to real Modal clients"
+from . import engine_listener
+
+SUMMARY = "serve sandboxes to real Modal clients, or an engine to tests on other machines"
 
 _ANY = """\
 --host {host} is not an address that clients can connect to. Give the address under which clients
@@ -39,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
         "pytest-sandbox serve [-h] [--engine E] [--engine-option NAME=VALUE] [--script FILE] "
         "[--preset FILE] [--host H] [--port N] [--allow-remote] [--certificate FILE --key FILE] "
-        "[-- COMMAND ...]"
+        "[-- COMMAND ...]\n"
+        "       pytest-sandbox serve --listen HOST:PORT [--engine E] [--engine-option NAME=VALUE] "
+        "[--certificate FILE --key FILE | --no-tls] [--token-file FILE]"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
@@ -78,9 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--certificate",
         metavar="FILE",
-        help="certificate for --allow-remote (default: one of an authority made for this run)",
+        help="certificate for --allow-remote and --listen (default: one made for this run)",
     )
     parser.add_argument("--key", metavar="FILE", help="the key of --certificate")
+    engine_listener.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,6 +100,10 @@ def run(args: argparse.Namespace) -> int:
     if problem := _problem(args):
         print(f"pytest-sandbox serve: {problem}", file=sys.stderr)
         return 2
+    return engine_listener.run(args) if args.listen or args.stdio else _serve_modal_clients(args)
+
+
+def _serve_modal_clients(args: argparse.Namespace) -> int:
     from pytest_sandbox._run import (
         UNSET,
         EngineProcess,
@@ -151,6 +161,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _problem(args: argparse.Namespace) -> str:
+    for_engines = bool(args.listen or args.stdio)
+    if for_engines and (problem := engine_listener.problem(args)):
+        return problem
+    if not for_engines and (args.no_tls or args.token_file):
+        return "--no-tls and --token-file are for --listen"
     address = _address(args.host)
     if address is not None and address.is_unspecified:
         return _ANY.format(host=args.host)
@@ -165,7 +180,7 @@ def _problem(args: argparse.Namespace) -> str:
         return f"--script is for --engine fake, not {args.engine}"
     if (args.certificate is None) != (args.key is None):
         return "--certificate and --key need each other"
-    if args.certificate is not None and loopback:
+    if args.certificate is not None and loopback and not for_engines:
         return f"--certificate is for --allow-remote: --host {args.host} is for this machine alone"
     return "-- needs a command after it" if args.command == [] else ""
 

@@ -84,7 +84,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     """The effective engine, and the source of the choice."""
     from .options import settings
 
-    return settings(config).header
+    header, engine = settings(config).header, settings(config).engine
+    if "://" not in engine:
+        return header
+    from .far_machine import far_machine
+
+    return f"{header}, {far_machine(engine)}"
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -31,8 +31,6 @@ _LONGEST_LIFE = 24 * 3600
 _LOCK_FILE = "sandbox-image.lock"
 _NETWORKS = ("none", "open")
 _POOLS = ("auto", "off")
-#: Engines whose names are reserved for later releases.
-_NOT_YET = ("grpc",)
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,7 @@ def _resolve(config: pytest.Config) -> Settings:
     asked, source = _with_source(config, "engine", "auto", ENGINE_VARIABLE)
     _check_engine(asked, source)
     engine = "local" if asked == "auto" else asked
+    shown = _shown(engine, source)
     auto = "auto, " if asked == "auto" else ""
     image, image_source = _with_source(
         config, "image", _CLOUD_IMAGE if engine == CLOUD_ENGINE else HOST
@@ -115,7 +114,7 @@ def _resolve(config: pytest.Config) -> Settings:
         )
     return Settings(
         engine=engine,
-        chosen=f"{engine} ({auto}{source})",
+        chosen=f"{shown} ({auto}{source})",
         image=image,
         image_source=image_source,
         report_lines=_report_lines(config),
@@ -222,16 +221,25 @@ def _with_source(
 
 
 def _check_engine(name: str, source: str) -> None:
-    if name in _ENGINES:
+    if name in _ENGINES or "://" in name:
         return
-    if name.partition("://")[0] in _NOT_YET:
-        why = "is not available yet; there are local, fake, modal and process"
-    elif _others_provide_engines():
+    if _others_provide_engines():
         return
-    else:
-        hint = did_you_mean(name, _ENGINES) or "there are local, fake, modal and process"
-        why = f"does not exist; {hint}"
+    hint = did_you_mean(name, _ENGINES) or "there are local, fake, modal and process"
+    why = f"does not exist; {hint}"
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
+
+
+def _shown(engine: str, source: str) -> str:
+    """The name of an engine for people, in which no token is."""
+    if "://" not in engine:
+        return engine
+    from pytest_sandbox._shared.network.engine_address import InvalidAddress, place_of
+
+    try:
+        return place_of(engine)
+    except InvalidAddress as error:
+        raise pytest.UsageError(f"{source}: {error}") from None
 
 
 def _report_lines(config: pytest.Config) -> int:

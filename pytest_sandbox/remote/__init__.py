@@ -13,19 +13,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .dialed import machine_at as machine_at
+    from .dialed import remote_engine as remote_engine
     from .far.session import FarSession as FarSession
     from .loopback import loopback_engine as loopback_engine
     from .near.connection import FarConnection as FarConnection
     from .near.engine import RemoteEngine as RemoteEngine
+    from .serving import FarListening as FarListening
+    from .serving import FarServer as FarServer
 
 _WHERE = {
     "FarConnection": "near.connection",
+    "FarListening": "serving",
+    "FarServer": "serving",
     "FarSession": "far.session",
     "RemoteEngine": "near.engine",
     "loopback_engine": "loopback",
+    "machine_at": "dialed",
+    "remote_engine": "dialed",
 }
 
-__all__ = ["FarConnection", "FarSession", "RemoteEngine", "loopback_engine"]
+__all__ = [
+    "FarConnection",
+    "FarListening",
+    "FarServer",
+    "FarSession",
+    "RemoteEngine",
+    "loopback_engine",
+    "machine_at",
+    "remote_engine",
+]
 
 
 def __getattr__(name: str) -> Any:

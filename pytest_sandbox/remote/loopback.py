@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from grpclib import GRPCError, Status
 from grpclib.config import Configuration
 
 from pytest_sandbox.client.transport import CALLS, WINDOW, WideChannel
-from pytest_sandbox.server import RpcServer
 
-from .far.session import FarSession
+from .far.service import FarService
 from .near.connection import FarConnection
 from .near.engine import RemoteEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from grpclib.const import Handler
     from grpclib.protocol import H2Protocol
 
     from pytest_sandbox.engine import Clock, Engine
@@ -34,7 +31,7 @@ def loopback_engine(make: Callable[[], Engine], clock: Clock | None = None) -> R
     """
 
     async def connect() -> Loopback:
-        return Loopback(FarSession(make))
+        return Loopback(FarService(make))
 
     return RemoteEngine(connect, clock)
 
@@ -43,16 +40,17 @@ class Loopback(FarConnection):
     """A connection to a session in this process.
 
     Args:
+        service: of the session.
+
+    Attributes:
         session: the session.
     """
 
-    def __init__(self, session: FarSession) -> None:
-        self.session = session
+    def __init__(self, service: FarService) -> None:
+        self.session = service.session
         self.machine = "loopback"
         self._reason = ""
-        self._handlers = session.__mapping__()
-        self._channel = self.channel = _LoopbackChannel(self._far_end)
-        self._far: H2Protocol | None = None
+        self._channel = self.channel = _LoopbackChannel(service.accept)
 
     @property
     def reason(self) -> str:
@@ -68,21 +66,6 @@ class Loopback(FarConnection):
         self._reason = self._reason or reason
         self._channel.close()
         await self.session.end()
-
-    def _far_end(self) -> H2Protocol:
-        return RpcServer(self, plain=True).accept()
-
-    def handler(self, path: str) -> Handler | None:
-        """The handler of a call."""
-        return self._handlers.get(path)
-
-    def refusal(self, path: str) -> Callable[[Any], Awaitable[None]]:
-        """The answer to a call that there is not."""
-
-        async def refuse(_: Any) -> None:
-            raise GRPCError(Status.UNIMPLEMENTED, f"there is no {path[:200]!r}")
-
-        return refuse
 
 
 class _LoopbackChannel(WideChannel):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .application import Application as Application
+    from .certificates import CertificateFiles as CertificateFiles
     from .listeners import Listeners as Listeners
     from .listeners import Tcp as Tcp
     from .model.sandbox import ServedSandbox as ServedSandbox
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Application": "application",
     "FaultInjector": "rpc.faults",
+    "CertificateFiles": "certificates",
     "Handshake": "rpc.handshake",
     "ListenerConfig": "rpc.auth",
     "Listeners": "listeners",
@@ -53,6 +55,7 @@ _NAMED = {"refuse_peer": "refusal"}
 
 __all__ = [
     "Application",
+    "CertificateFiles",
     "FaultInjector",
     "Handshake",
     "ListenerConfig",

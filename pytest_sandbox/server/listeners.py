@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import socket
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
+from pytest_sandbox._shared.network.loopback import is_loopback
 from pytest_sandbox.engine import EngineUnavailable
 
 from .rpc.auth import ListenerConfig, TokenPair
@@ -157,11 +157,3 @@ class Listeners:
         """
         for server in self._servers:
             server.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; of names, only `localhost` counts."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,12 +6,12 @@ import asyncio
 import gc
 import logging
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.engine_options import TOKEN_VARIABLE, parse_engine_options
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
@@ -52,7 +52,7 @@ async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
     # Scripts of an engine in memory answer the commands of steps, and may change from run to run.
     layers = _one_of(engine_options, "layer_cache", "on", "off") == "on"
     aliases, lock_file = _aliases(engine_options), _lock_file(engine_options)
-    engine = load_engine(options.engine, engine_options)
+    engine = load_engine(_with_token(options.engine), engine_options)
     info = await _import_server(engine.start())
     from .application import Application
     from .listeners import Listeners
@@ -158,6 +158,16 @@ async def _preset(state: State, path: str) -> None:
         await preset(state, read_presets(path))
     except ValueError as error:
         raise EngineUnavailable(f"--preset: {error}") from None
+
+
+def _with_token(engine: str) -> str:
+    """The name of an engine with its token, if it is an address: see `TOKEN_VARIABLE`."""
+    token = os.environ.pop(TOKEN_VARIABLE, "")
+    if not token:
+        return engine
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
+
+    return replace(RemoteAddress.parse(engine), token=token).whole
 
 
 def _one_of(engine_options: dict[str, str], name: str, default: str, other: str) -> str:

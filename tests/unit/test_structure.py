@@ -81,13 +81,14 @@ MAY_IMPORT = {
     "server.process": {"engine", "engines"},  # where a server meets its engine
     "client": {"_http2", "_proto", "_run", "rpcs"},
     # HTTP/2 as client and server of this machine speak it, between two machines.
-    "remote": {"client", "server", "engine", "images", "gpus", "_proto", "rpcs"},
+    "remote": {"_http2", "client", "server", "engine", "images", "gpus", "_proto", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
     "plugin": {
         "client",
         "_proto",
         "_run",
         "gpus",
+        "remote",
         "rpcs",
         "inmemory",
     },  # _proto for the inspector, which is ours alone
@@ -96,6 +97,7 @@ MAY_IMPORT = {
         "client",
         "cloud",
         "engine",
+        "engines",
         "fakes",
         "gpus",
         "images",

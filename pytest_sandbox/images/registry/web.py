@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
+from pytest_sandbox._shared.network.loopback import is_loopback
 
 from ..errors import shown
-from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -6,6 +6,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, cast
 
+from pytest_sandbox._http2 import OneBuffer
+
 from .hello import DamagedHello, split
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 _BUFFER = 4 * 2**20
 
 
-class Carrier(asyncio.Protocol):
+class Carrier(OneBuffer):
     """One connection.
 
     Args:
@@ -27,6 +29,7 @@ class Carrier(asyncio.Protocol):
 
     Attributes:
         transport: of the connection.
+        gone: set when it has ended.
     """
 
     transport: asyncio.Transport
@@ -40,6 +43,7 @@ class Carrier(asyncio.Protocol):
         self._on_made = on_made
         self._waiting = b""  # of the first message; later, what came before there was a session
         self._session: Session | None = None
+        self.gone = asyncio.Event()
 
     def carry(self, session: Session, received: int) -> None:
         """Carry a session from now on.
@@ -101,6 +105,7 @@ class Carrier(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""
+        self.gone.set()
         if self._session is not None:
             self._session.lost(self.transport, str(exc) if exc else "the connection was closed")
         self._say_first(exc or ConnectionResetError("the connection was closed"))

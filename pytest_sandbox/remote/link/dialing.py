@@ -17,7 +17,7 @@ from .hello import DamagedHello, Hello, LinkRefusal, Welcome, decode_answer, enc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .address import RemoteAddress
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
 
 _WHICH = "Use the address that `pytest-sandbox serve --listen` printed there."
 #: What both ends say in their TLS handshake that they speak (RFC 7301).
@@ -67,7 +67,7 @@ async def say_hello(
         answer = decode_answer(await first)
     except DamagedHello as error:
         raise EngineUnavailable(
-            f"what listens at {address.public} is no engine; it says {error}", _WHICH
+            f"what listens at {address.place} is no engine; it says {error}", _WHICH
         ) from None
     if isinstance(answer, LinkRefusal):
         raise _refused(address, hello, answer)
@@ -109,7 +109,7 @@ def _check_fingerprint(address: RemoteAddress, transport: asyncio.BaseTransport)
     found = fingerprint_of(tls.getpeercert(binary_form=True) or b"")
     if not hmac.compare_digest(found, address.fingerprint):
         raise EngineUnavailable(
-            f"{address.public}: the certificate of what listens there has another fingerprint, "
+            f"{address.place}: the certificate of what listens there has another fingerprint, "
             f"{found}",
             "If `pytest-sandbox serve` was started anew there, use the address that it printed. "
             "If not, somebody may listen in its place. The token was not shown.",
@@ -124,20 +124,20 @@ def _tls_failed(address: RemoteAddress, error: ssl.SSLError) -> EngineUnavailabl
             else "Add ?fingerprint=..., which `pytest-sandbox serve --listen` prints there, or let "
             "SSL_CERT_FILE name the certificate of the authority."
         )
-        return EngineUnavailable(f"{address.public}: {error.verify_message}", remedy)
+        return EngineUnavailable(f"{address.place}: {error.verify_message}", remedy)
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return EngineUnavailable(
-            f"what listens at {address.public} speaks no TLS",
+            f"what listens at {address.place} speaks no TLS",
             _WHICH,
         )
     return EngineUnavailable(
-        f"{address.public}: the TLS handshake failed: {error}",
+        f"{address.place}: the TLS handshake failed: {error}",
         _WHICH,
     )
 
 
 def _refused(address: RemoteAddress, hello: Hello, refusal: LinkRefusal) -> EngineUnavailable:
-    place, detail = address.public, refusal.detail[:500]
+    place, detail = address.place, refusal.detail[:500]
     if refusal.refused == "token":
         return EngineUnavailable(
             f"{place} does not know this token",

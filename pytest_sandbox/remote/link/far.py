@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.network.engine_address import LEASES
 
-from .address import LEASES
 from .carrier import Carrier
 from .frames import DamagedFrame
 from .hello import (
@@ -36,7 +36,7 @@ log = logging.getLogger("pytest_sandbox.remote")
 MOST_SESSIONS = 64
 
 
-class FarService(Protocol):
+class SessionService(Protocol):
     """What serves one session."""
 
     def accept(self) -> asyncio.Protocol:
@@ -53,16 +53,23 @@ class FarLink:
         make: makes what serves a new session.
         protocol: what both sides have to agree on, besides the version of this package.
         token: what near sides have to show; empty if whoever reaches this may use it.
+        machine: what this one is, for people.
+        resumable: whether a near side can come back with another connection.
         timing: how long to wait for near sides.
     """
 
     def __init__(
         self,
-        make: Callable[[], FarService],
+        make: Callable[[], SessionService],
         protocol: str,
         token: str,
+        *,
+        machine: str = "",
+        resumable: bool = True,
         timing: Timing | None = None,
     ) -> None:
+        self._machine = machine
+        self._resumable = resumable
         self._make = make
         self._protocol = protocol
         self._secret = token.encode()
@@ -131,7 +138,7 @@ class FarLink:
         end = self._ends[hello.session] if known else self._new(hello)
         end.stop_waiting()
         end.session.leave()
-        carrier.transport.write(encode(Welcome(end.name, end.session.received)))
+        carrier.transport.write(encode(Welcome(end.name, end.session.received, self._machine)))
         if not known:
             end.session.begin()
         try:
@@ -153,7 +160,7 @@ class FarLink:
 
     def _new(self, hello: Hello) -> _FarEnd:
         name = secrets.token_urlsafe(24)
-        lease = min(max(hello.lease, LEASES[0]), LEASES[1])
+        lease = min(max(hello.lease, LEASES[0]), LEASES[1]) if self._resumable else 0.0
         end = _FarEnd(name, lease, self._make(), self._timing, partial(self._over, name))
         self._ends[name] = end
         log.info("a run begins; there are %d", len(self._ends))
@@ -185,7 +192,7 @@ class _FarEnd:
         self,
         name: str,
         lease: float,
-        service: FarService,
+        service: SessionService,
         timing: Timing,
         on_end: Callable[[str], None],
     ) -> None:

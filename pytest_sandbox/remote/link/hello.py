@@ -49,10 +49,12 @@ class Welcome:
     Attributes:
         session: names the session, and is known to nobody else.
         received: how many bytes of it have come.
+        machine: what it is, for people: `"64 processors, 2 x H100"`.
     """
 
     session: str
     received: int
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,3 +139,8 @@ def _decode(kind: type[M], values: dict[str, Any]) -> M:
     ):
         raise DamagedHello(f"a {kind.__name__} with {', '.join(map(repr, list(values)[:10]))}")
     return kind(**values)
+
+
+def printable(text: str) -> str:
+    """A text of the other side, fit for a terminal and not long."""
+    return "".join(letter for letter in text[:200] if letter.isprintable())

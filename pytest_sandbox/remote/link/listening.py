@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox.server import Handshake, Strangers
+from pytest_sandbox.server import CertificateFiles, Handshake, Strangers
 
 from .dialing import ALPN, fingerprint_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class ShownCertificate:
     """What a far side shows.
 
     Attributes:
@@ -31,7 +31,7 @@ class Certificate:
     fingerprint: str
 
 
-def own_certificate(host: str) -> Certificate:
+def own_certificate(host: str) -> ShownCertificate:
     """A certificate that nobody vouches for, known by its fingerprint.
 
     Raises:
@@ -44,7 +44,16 @@ def own_certificate(host: str) -> Certificate:
     made.configure_cert(context)
     context.set_alpn_protocols([ALPN])
     pem = made.cert_chain_pems[0].bytes().decode()
-    return Certificate(context, fingerprint_of(ssl.PEM_cert_to_DER_cert(pem)))
+    return ShownCertificate(context, fingerprint_of(ssl.PEM_cert_to_DER_cert(pem)))
+
+
+def user_certificate(certificate: str, key: str) -> ShownCertificate:
+    """A certificate of the user's, for which an authority vouches.
+
+    Raises:
+        EngineUnavailable: the files are no certificate and its key.
+    """
+    return ShownCertificate(CertificateFiles(certificate, key).context(ALPN), "")
 
 
 class FarListener:

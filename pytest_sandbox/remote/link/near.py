@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grpclib.config import Configuration
@@ -13,9 +14,11 @@ from pytest_sandbox.client.transport import CALLS, WINDOW, WideChannel
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.rpcs import StatusDetails
 
+from ..near.connection import FarConnection
+from . import frames
 from .dialing import dial
 from .frames import DamagedFrame
-from .hello import Hello, own_version
+from .hello import Hello, own_version, printable
 from .session import Session
 from .ssh import dial_by_ssh
 from .timing import Timing
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
     from grpclib.protocol import H2Protocol
 
-    from .address import RemoteAddress
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
+
     from .carrier import Carrier
     from .hello import Welcome
 
@@ -35,7 +39,7 @@ log = logging.getLogger("pytest_sandbox.remote")
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
-class NearLink:
+class NearLink(FarConnection):
     """A session with a far side.
 
     Args:
@@ -45,12 +49,13 @@ class NearLink:
 
     Attributes:
         channel: for stubs of grpclib; usable once connected.
-        over: done, with the reason, when the session is over: all calls have failed then, and later
-            ones will.
+        machine: where the far side is.
+        over: done, with the reason, when the session is over.
     """
 
     def __init__(self, address: RemoteAddress, protocol: str, timing: Timing | None = None) -> None:
-        self.channel: WideChannel = _LinkChannel(self.open)
+        self.channel = _LinkChannel(self.open)
+        self.machine = address.place
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._address = address
         self._protocol = protocol
@@ -58,6 +63,11 @@ class NearLink:
         self._token = ""  # of the session
         self._session: Session | None = None
         self._work: asyncio.Task[None] | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the session is over; empty while it is not."""
+        return self.over.result() if self.over.done() else ""
 
     async def connect(self) -> None:
         """Connect for the first time.
@@ -69,7 +79,7 @@ class NearLink:
             # grpclib connects with the first call; this is so that errors are raised here.
             await self.channel.__connect__()
         except (OSError, asyncio.TimeoutError) as error:
-            raise self._unreachable(error) from error
+            raise _unreachable(self._address, self._timing, error) from error
 
     async def open(self, make: Callable[[], P]) -> P:
         """Connect for the first time, for what runs on the session: not for users of `channel`.
@@ -79,8 +89,8 @@ class NearLink:
             OSError, asyncio.TimeoutError: the far side cannot be reached.
         """
         if self._session is not None:
-            reason = self.over.result() if self.over.done() else "its connection failed"
-            raise EngineUnavailable(f"the engine at {self._address.public} is gone: {reason}")
+            reason = self.reason or "its connection failed"
+            raise EngineUnavailable(f"the engine at {self._address.place} is gone: {reason}")
         carrier, welcome = await self._dial()
         served = make()
         self._token = welcome.session
@@ -100,24 +110,14 @@ class NearLink:
 
     async def _dial(self) -> tuple[Carrier, Welcome]:
         received = self._session.received if self._session else 0
-        hello = Hello(
-            self._address.token,
-            own_version(),
-            self._protocol,
-            self._token,
-            received,
-            self._address.lease,
-        )
-        by_ssh = self._address.scheme == "ssh"
-        work = (dial_by_ssh if by_ssh else dial)(self._address, hello)
-        return await asyncio.wait_for(work, self._timing.dial)
+        return await _dial(self._address, self._protocol, self._timing, self._token, received)
 
     def _lost(self, reason: str) -> None:
         if self._address.scheme == "ssh":  # the far side ends with its connection
             assert self._session is not None
             self._session.end(f"the connection was lost: {reason}")
             return
-        log.warning("the connection to %s was lost: %s", self._address.public, reason)
+        log.warning("the connection to %s was lost: %s", self._address.place, reason)
         self._work = background(self._again(reason))
 
     async def _again(self, lost: str) -> None:
@@ -133,7 +133,7 @@ class NearLink:
                 session.end(f"the connection was lost ({lost}), and {error}")
                 return
             except DamagedFrame as error:
-                session.end(f"{self._address.public} lost count: {error}")
+                session.end(f"{self._address.place} lost count: {error}")
                 return
             except ConnectionRefusedError as error:
                 if now >= refused_since + self._timing.refused:
@@ -142,7 +142,7 @@ class NearLink:
             except (OSError, asyncio.TimeoutError):
                 refused_since = loop.time()
             else:
-                log.warning("connected to %s again", self._address.public)
+                log.warning("connected to %s again", self._address.place)
                 return
             await asyncio.sleep(self._timing.retry)
         session.end(f"the connection was lost ({lost}) for {self._address.lease:g} s")
@@ -150,20 +150,6 @@ class NearLink:
     def _finish(self, reason: str) -> None:
         if not self.over.done():
             self.over.set_result(reason)
-
-    def _unreachable(self, error: BaseException) -> EngineUnavailable:
-        why = (
-            f"nothing came for {self._timing.dial:g} s"
-            if isinstance(error, asyncio.TimeoutError)
-            else getattr(error, "strerror", None) or str(error)
-        )
-        return EngineUnavailable(
-            f"{self._address.public} cannot be reached: {why}",
-            "Does it speak TLS? Then the address begins with grpc+tls://."
-            if self._address.scheme == "grpc" and isinstance(error, ConnectionResetError)
-            else "Is `pytest-sandbox serve --listen` running there, and does a firewall let its "
-            "port through?",
-        )
 
 
 class _LinkChannel(WideChannel):
@@ -180,3 +166,44 @@ class _LinkChannel(WideChannel):
 
     async def _create_connection(self) -> H2Protocol:
         return await self._make(self._protocol_factory)
+
+
+async def probe(address: RemoteAddress, protocol: str) -> str:
+    """Connect and say good-bye; what the machine of the far side is.
+
+    Raises:
+        EngineUnavailable: as `NearLink.connect`.
+    """
+    timing = Timing()
+    try:
+        carrier, welcome = await _dial(address, protocol, timing)
+    except (OSError, asyncio.TimeoutError) as error:
+        raise _unreachable(address, timing, error) from error
+    carrier.transport.write(frames.end("it was a probe"))
+    carrier.transport.close()
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(carrier.gone.wait(), timing.ping)
+    return printable(welcome.machine)
+
+
+async def _dial(
+    address: RemoteAddress, protocol: str, timing: Timing, session: str = "", received: int = 0
+) -> tuple[Carrier, Welcome]:
+    hello = Hello(address.token, own_version(), protocol, session, received, address.lease)
+    work = (dial_by_ssh if address.scheme == "ssh" else dial)(address, hello)
+    return await asyncio.wait_for(work, timing.dial)
+
+
+def _unreachable(address: RemoteAddress, timing: Timing, error: BaseException) -> EngineUnavailable:
+    why = (
+        f"nothing came for {timing.dial:g} s"
+        if isinstance(error, asyncio.TimeoutError)
+        else getattr(error, "strerror", None) or str(error)
+    )
+    return EngineUnavailable(
+        f"{address.place} cannot be reached: {why}",
+        "Does it speak TLS? Then the address begins with grpc+tls://."
+        if address.scheme == "grpc" and isinstance(error, ConnectionResetError)
+        else "Is `pytest-sandbox serve --listen` running there, and does a firewall let its port "
+        "through?",
+    )

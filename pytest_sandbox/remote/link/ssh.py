@@ -13,7 +13,8 @@ from .carrier import Carrier
 from .dialing import resolver, say_hello
 
 if TYPE_CHECKING:
-    from .address import RemoteAddress
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
+
     from .hello import Hello, Welcome
 
 #: Bytes of what ssh says that errors show.
@@ -49,7 +50,7 @@ async def dial_by_ssh(address: RemoteAddress, hello: Hello) -> tuple[Carrier, We
     except FileNotFoundError:
         ours.close()
         raise EngineUnavailable(
-            f"{address.public}: there is no program ssh here", "Install it: openssh-client."
+            f"{address.place}: there is no program ssh here", "Install it: openssh-client."
         ) from None
     loop = asyncio.get_running_loop()
     transport, carrier = await loop.create_connection(lambda: Carrier(on_first), sock=ours)
@@ -85,4 +86,4 @@ def _failed(address: RemoteAddress, said: str) -> EngineUnavailable:
         )
     else:
         remedy = f"Does `{' '.join(command(address)[:-3])} true` work?"
-    return EngineUnavailable(f"{address.public}: ssh failed: {said or 'it said nothing'}", remedy)
+    return EngineUnavailable(f"{address.place}: ssh failed: {said or 'it said nothing'}", remedy)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.remote.link import far as far_module
-from pytest_sandbox.remote.link.address import RemoteAddress
 from pytest_sandbox.remote.link.dialing import ALPN
 from pytest_sandbox.remote.link.far import FarLink
-from pytest_sandbox.remote.link.listening import Certificate, FarListener, own_certificate
-from pytest_sandbox.remote.link.near import NearLink
+from pytest_sandbox.remote.link.listening import FarListener, ShownCertificate, own_certificate
+from pytest_sandbox.remote.link.near import NearLink, probe
 from pytest_sandbox.remote.link.timing import Timing
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Far:
 
 @asynccontextmanager
 async def far_side(
-    certificate: Certificate | None = None, *, tls: bool = True, protocol: str = "p"
+    certificate: ShownCertificate | None = None, *, tls: bool = True, protocol: str = "p"
 ) -> AsyncIterator[Far]:
     services: list[Service] = []
 
@@ -142,7 +142,7 @@ async def far_side(
         services.append(Service())
         return services[-1]
 
-    link = FarLink(make, protocol, "t0ken", QUICK)
+    link = FarLink(make, protocol, "t0ken", machine="2 processors\n", timing=QUICK)
     made = certificate or own_certificate("localhost")
     listener = await FarListener.open(link, "127.0.0.1", 0, made.context if tls else None)
     address = RemoteAddress(
@@ -323,11 +323,11 @@ async def test_plain_text_and_tls_do_not_mix() -> None:
         assert "speaks no TLS" in await refusal(tls)
 
 
-def signed(authority: trustme.CA, expires: datetime.datetime | None = None) -> Certificate:
+def signed(authority: trustme.CA, expires: datetime.datetime | None = None) -> ShownCertificate:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", not_after=expires).configure_cert(context)
     context.set_alpn_protocols([ALPN])
-    return Certificate(context, "")
+    return ShownCertificate(context, "")
 
 
 @pytest.mark.asyncio
@@ -397,3 +397,12 @@ async def test_what_listens_elsewhere_is_named() -> None:
     said = await refusal(RemoteAddress("grpc", "127.0.0.1", port, "t"))
     assert "cannot be reached" in said
     assert "Is `pytest-sandbox serve --listen` running there" in said
+
+
+@pytest.mark.asyncio
+async def test_a_probe_says_what_the_machine_is_and_leaves_nothing() -> None:
+    async with far_side() as far:
+        assert await probe(far.address, "p") == "2 processors"
+        await far.services[0].ended.wait()
+        with pytest.raises(EngineUnavailable, match="does not know this token"):
+            await probe(replace(far.address, token="wr0ng"), "p")

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sandbox.engine import EngineUnavailable
-from pytest_sandbox.remote.link.address import RemoteAddress, hidden, is_remote
+from pytest_sandbox._shared.network.engine_address import (
+    InvalidAddress,
+    RemoteAddress,
+    hidden,
+    is_remote,
+)
 
 PRINT = "ab" * 32
 TLS = f"grpc+tls://s3cret@gpu-box:4433?fingerprint={PRINT}"
@@ -75,7 +79,7 @@ def test_what_is_written_is_read_again(
     ],
 )
 def test_what_is_none_is_refused_without_its_token(text: str, why: str) -> None:
-    with pytest.raises(EngineUnavailable) as caught:
+    with pytest.raises(InvalidAddress) as caught:
         RemoteAddress.parse(text)
     assert why in str(caught.value)
     assert "s3cret" not in str(caught.value)

@@ -4,7 +4,11 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its name: no resolver is asked, which others may run."""
+    """Whether a host is this machine by its name: no resolver is asked, which others may run.
+
+    Args:
+        host: an address, in brackets or not, or a name: of these, only `localhost` counts.
+    """
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost":
         return True

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pytest_sandbox._shared.suggestions import did_you_mean
-from pytest_sandbox.engine import EngineUnavailable
+
+from .loopback import is_loopback
 
 Scheme = Literal["grpc+tls", "grpc", "ssh"]
 
@@ -28,6 +28,20 @@ _SHAPES: dict[Scheme, str] = {
 #: Seconds that a far side may be asked to wait for a near side that is gone.
 LEASES = (1, 3600)
 _DEFAULT_LEASE = 30.0
+
+
+class InvalidAddress(ValueError):
+    """A text is no address of an engine.
+
+    Args:
+        reason: with the text, but without the token that may be in it.
+        remedy: what to do.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}\n{remedy}")
+        self.reason = reason
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class RemoteAddress:
         """An address as users write it.
 
         Raises:
-            EngineUnavailable: it is none. The message never has the token.
+            InvalidAddress: it is none. The message never has the token.
         """
         scheme = _scheme(text)
         shown = hidden(text)
@@ -84,15 +98,20 @@ class RemoteAddress:
         if not port:
             raise _invalid(shown, scheme, "it has no port")
         if scheme == "grpc" and not is_loopback(address.host):
-            raise EngineUnavailable(
+            raise InvalidAddress(
                 f"{shown}: {address.host} is another machine, and grpc:// is not encrypted",
                 "Use the grpc+tls:// address that `pytest-sandbox serve --listen` prints there.",
             )
         return replace(address, token=name)
 
     @property
+    def place(self) -> str:
+        """Where that is, for people: `grpc+tls://gpu-box:4433`."""
+        return RemoteAddress(self.scheme, self.host, self.port, user=self.user).public
+
+    @property
     def public(self) -> str:
-        """The address without what is secret: of the same form, but for people to see."""
+        """The address as `parse` takes it, without what is secret."""
         return self._text("")
 
     @property
@@ -114,6 +133,27 @@ class RemoteAddress:
         return f"{self.scheme}://{name}{at}{place}{mark}{words}"
 
 
+def place_of(engine: str) -> str:
+    """The name of an engine for people; of an address, where that is.
+
+    Raises:
+        InvalidAddress: it looks like an address, and is none.
+    """
+    return RemoteAddress.parse(engine).place if "://" in engine else engine
+
+
+def split(engine: str) -> tuple[str, str]:
+    """The name of an engine without what is secret in it, and that; of most it is the name and "".
+
+    Raises:
+        InvalidAddress: it looks like an address, and is none.
+    """
+    if "://" not in engine:
+        return engine, ""
+    address = RemoteAddress.parse(engine)
+    return address.public, address.token
+
+
 def is_remote(engine: str) -> bool:
     """Whether the name of an engine is an address of another machine."""
     return engine.partition("://")[0] in SCHEMES and "://" in engine
@@ -124,18 +164,10 @@ def hidden(text: str) -> str:
     return text if text.startswith("ssh://") else re.sub(r"(?<=://)[^/?#]*@", "TOKEN@", text)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; of names, only `localhost` counts."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _scheme(text: str) -> Scheme:
     scheme = text.partition("://")[0]
     if not is_remote(text):
-        raise EngineUnavailable(
+        raise InvalidAddress(
             f"{hidden(text)[:200]!r} is no address of an engine",
             f"It begins with one of {', '.join(f'{each}://' for each in SCHEMES)}.",
         )
@@ -176,7 +208,7 @@ def _lease(value: str, shown: str, scheme: Scheme) -> float:
     return float(value)
 
 
-def _invalid(shown: str, scheme: Scheme, why: str) -> EngineUnavailable:
-    return EngineUnavailable(
+def _invalid(shown: str, scheme: Scheme, why: str) -> InvalidAddress:
+    return InvalidAddress(
         f"{shown!r} is no address of an engine: {why}", f"It has the form {_SHAPES[scheme]}."
     )

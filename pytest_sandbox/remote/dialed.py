@@ -1,0 +1,34 @@
+"""An engine at an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.network.engine_address import InvalidAddress, RemoteAddress
+from pytest_sandbox.engine import EngineUnavailable
+
+from .link.near import NearLink, probe
+from .near.engine import RemoteEngine
+from .protocol import PROTOCOL
+
+if TYPE_CHECKING:
+    from .near.connection import FarConnection
+
+
+def remote_engine(address: RemoteAddress) -> RemoteEngine:
+    """The engine at an address, not yet started."""
+
+    async def connect() -> FarConnection:
+        link = NearLink(address, PROTOCOL)
+        await link.connect()
+        return link
+
+    return RemoteEngine(connect)
+
+
+async def machine_at(address: str) -> str:
+    """What the machine at an address is, `"64 processors, 2 x H100"`, or why it cannot be used."""
+    try:
+        return await probe(RemoteAddress.parse(address), PROTOCOL)
+    except (EngineUnavailable, InvalidAddress) as error:
+        return error.reason

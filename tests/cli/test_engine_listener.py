@@ -1,0 +1,96 @@
+"""`pytest-sandbox serve --listen`, and what is wrong with its options."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox._shared.network.engine_address import RemoteAddress
+from pytest_sandbox.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVE = (sys.executable, "-m", "pytest_sandbox.cli", "serve")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--listen", "h:1", "--stdio"], "two ways to do the same"),
+        (["--listen", "h:1", "--", "true"], "-- COMMAND is about Modal clients"),
+        (["--listen", "h:1", "--port", "3"], "--port is about Modal clients"),
+        (["--stdio", "--no-tls"], "ssh has keys"),
+        (["--listen", "h:1", "--no-tls"], "--no-tls is for loopback addresses, and h is none"),
+        (["--listen", ":1", "--no-tls"], "and no HOST is none"),
+        (["--listen", "h:1", "--certificate", "c"], "--certificate and --key need each other"),
+        (["--token-file", "f"], "--no-tls and --token-file are for --listen"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *arguments]) == 2
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["gpu-box", "gpu-box:x", "gpu-box:70000"])
+def test_a_place_has_a_port(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--listen", place])
+    assert f"expected HOST:PORT, not '{place}'" in capsys.readouterr().err
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SERVE, "--engine", "fake", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("short")
+    done = run("--listen", "127.0.0.1:0", "--token-file", str(token))
+    assert done.returncode == 1
+    assert "a token of 5 letters can be guessed" in done.stderr
+    done = run("--listen", "192.0.2.1:1", "--no-tls")
+    assert done.returncode == 2
+    done = run("--listen", "192.0.2.1:1")
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1, port 1" in done.stderr
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef\n")
+    with subprocess.Popen(
+        [*SERVE, "--engine", "fake", "--listen", "127.0.0.1:0", "--token-file", str(token)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_it_prints_one_line_and_ends_when_it_is_asked_to(
+    listening: subprocess.Popen[str],
+) -> None:
+    assert listening.stdout is not None
+    address = RemoteAddress.parse(listening.stdout.readline().strip())
+    assert (address.scheme, address.host) == ("grpc+tls", "127.0.0.1")
+    assert (address.token, len(address.fingerprint)) == ("0123456789abcdef", 64)
+    listening.send_signal(signal.SIGTERM)
+    out, err = listening.communicate(timeout=30)
+    assert (listening.returncode, out) == (0, "")
+    assert f"export PYTEST_SANDBOX_ENGINE='{address.whole}'" in err

@@ -1,0 +1,159 @@
+"""A run whose engine is on another machine: here, in another process of this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox._shared.network.engine_address import RemoteAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TIMEOUT = 30.0
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[RemoteAddress]:
+    """The address of an engine that keeps what a run made for a second."""
+    command = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        yield RemoteAddress.parse(f"{serving.stdout.readline().strip()}&lease=1")
+        serving.terminate()
+
+
+@pytest.fixture
+def remote(far: RemoteAddress, monkeypatch: pytest.MonkeyPatch) -> RemoteAddress:
+    monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", far.whole)
+    return far
+
+
+TESTS = """
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox import sandbox_template
+
+
+@sandbox_template()
+def prepared(sandbox):
+    sandbox.run("mkdir", "/srv/made")
+
+
+def test_commands_and_files(sandbox, tmp_path):
+    sandbox.filesystem.write_text("hello", "/root/file")
+    assert sandbox.run("cat", "/root/file").stdout == "hello"
+    (tmp_path / "file").write_text("from here")
+    sandbox.upload(tmp_path, "/root/uploaded")
+    assert sandbox.run("cat", "/root/uploaded/file").stdout == "from here"
+
+
+def test_restored_copies(prepared):
+    assert prepared.run("ls", "/srv").stdout == "made\\n"
+
+
+@pytest.mark.sandbox(unencrypted_ports=[8000])
+def test_a_tunnel_is_here(sandbox):
+    server = sandbox.exec("python3", "-u", "-m", "http.server", "8000")
+    next(iter(server.stdout))
+    host, port = sandbox.tunnels()[8000].tcp_socket
+    with socket.create_connection((host, port)) as connection:
+        connection.sendall(b"HEAD / HTTP/1.0\\r\\n\\r\\n")
+        assert connection.recv(100).startswith(b"HTTP/1.0 200")
+
+
+def test_the_token_is_in_no_arguments(sandbox):
+    # Of this process, and of the engine process that it has started.
+    token = os.environ["PYTEST_SANDBOX_ENGINE"].partition("://")[2].partition("@")[0]
+    for arguments in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert token not in arguments.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+"""
+
+
+def test_tests_run_as_they_do_here(pytester: pytest.Pytester, remote: RemoteAddress) -> None:
+    pytester.makepyfile(TESTS)
+    result = pytester.runpytest("-rs")
+    result.assert_outcomes(passed=4)
+    processors = len(os.sched_getaffinity(0))
+    result.stdout.fnmatch_lines(
+        f"sandbox: {remote.place} (environment variable PYTEST_SANDBOX_ENGINE), "
+        f"{processors} processors*"
+    )
+    result.stdout.no_fnmatch_line(f"*{remote.token}*")
+
+
+def test_a_run_with_a_wrong_token_says_so_once(
+    pytester: pytest.Pytester, far: RemoteAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", far.whole.replace(far.token, "wr0ng"))
+    pytester.makepyfile("def test(sandbox): pass\ndef test_other(sandbox): pass")
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(f"sandbox: {far.place} *, {far.place} does not know this token")
+    result.stdout.no_fnmatch_line("*wr0ng*")
+
+
+def test_the_project_is_refused_by_its_name(
+    pytester: pytest.Pytester, remote: RemoteAddress
+) -> None:
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.sandbox(project=True)\ndef test(sandbox): pass"
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*upload*")
+
+
+@pytest.mark.parametrize(
+    ("engine", "why"),
+    [
+        ("grpc+tls://s3cret@h", "it has no port"),
+        ("grpc://s3cret@gpu-box:1", "grpc:// is not encrypted"),
+        ("http://s3cret@h:1", "is no address of an engine"),
+    ],
+)
+def test_what_is_no_address_is_refused_at_the_start(
+    pytester: pytest.Pytester, engine: str, why: str
+) -> None:
+    result = pytester.runpytest(f"--sandbox-engine={engine}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*option --sandbox-engine: *{why}*"])
+    assert "s3cret" not in result.stderr.str()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def runs_program(mark: str) -> bool:
+    return subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], check=False).returncode == 0
+
+
+def test_a_run_that_is_killed_leaves_nothing_there(
+    pytester: pytest.Pytester, remote: RemoteAddress
+) -> None:
+    mark = f"7{os.getpid()}.5"
+    pytester.makepyfile(f"def test(sandbox): sandbox.run('sleep', '{mark}')")
+    command = [sys.executable, "-m", "pytest", "-q"]
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL) as run:
+        until(lambda: runs_program(mark))
+        run.kill()
+    until(lambda: not runs_program(mark))
