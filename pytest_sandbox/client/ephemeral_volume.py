@@ -64,14 +64,19 @@ class Ephemeral(Unpicklable, Generic[V]):
 
     async def _beat(self, client: BaseClient, volume_id: str) -> None:
         request = VolumeHeartbeatRequest(volume_id=volume_id)
+        at_once = await client.calls.in_cloud()
         while True:
-            await client.calls.clock.sleep(_HEARTBEAT)
+            if not at_once:
+                await client.calls.clock.sleep(_HEARTBEAT)
+            at_once = False
             await client.calls.control(lambda link: link.control.VolumeHeartbeat, request)
 
     async def _deleted(self) -> None:
         if self._beating is not None:
             await cancel_and_wait(self._beating)
         client, volume_id = await self._reference.look_up()
+        if await client.calls.in_cloud():
+            return  # Modal deletes it, as no more heartbeats come
         with contextlib.suppress(NotFoundError):  # deleted by hand
             await client.calls.control(
                 lambda link: link.control.VolumeDelete, VolumeDeleteRequest(volume_id=volume_id)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
     from typing import IO, Any
 
+    from .base_client import BaseClient
     from .volume_reference import VolumeReference
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -49,12 +50,17 @@ class VolumeFileMethods:
         client, volume_id = await self.reference.look_up()
         _check_no_pattern(path)
         request = pb.VolumeListFilesRequest(volume_id=volume_id, path=path, recursive=recursive)
-        messages = await client.calls.whole_stream(
-            lambda link: link.control.VolumeListFiles, request, CONTROL
-        )
-        for message in messages:
-            for entry in message.entries:
-                yield FileEntry(entry.path, FileEntryType(entry.type), entry.mtime, entry.size)
+        if await self._second(client):
+            from .files import cloud_volume
+
+            entries = await cloud_volume.listed(client, request)
+        else:
+            messages = await client.calls.whole_stream(
+                lambda link: link.control.VolumeListFiles, request, CONTROL
+            )
+            entries = [entry for message in messages for entry in message.entries]
+        for entry in entries:
+            yield FileEntry(entry.path, FileEntryType(entry.type), entry.mtime, entry.size)
 
     @dual
     async def listdir(self, path: str, *, recursive: bool = False) -> list[FileEntry]:
@@ -84,6 +90,13 @@ class VolumeFileMethods:
             NotFoundError: there is no such volume.
         """
         client, volume_id = await self.reference.look_up()
+        if await client.calls.in_cloud():
+            from .files import cloud_volume  # late: other servers have no use for it
+
+            with _file_not_found():
+                async for data in cloud_volume.read(client, volume_id, path):
+                    yield data
+            return
         request = pb.VolumeGetFileRequest(volume_id=volume_id, path=path)
         while True:
             with _file_not_found():
@@ -143,6 +156,11 @@ class VolumeFileMethods:
         client, volume_id = await self.reference.look_up()
         request = pb.VolumeRemoveFileRequest(volume_id=volume_id, path=path, recursive=recursive)
         with _file_not_found():
+            if await self._second(client):
+                from .files import cloud_volume
+
+                await cloud_volume.remove(client, request)
+                return
             await client.calls.control(lambda link: link.control.VolumeRemoveFile, request)
 
     @dual
@@ -175,6 +193,11 @@ class VolumeFileMethods:
         request = pb.VolumeCopyFilesRequest(
             volume_id=volume_id, src_paths=src_paths, dst_path=dst_path, recursive=recursive
         )
+        if await self._second(client):
+            from .files import cloud_volume
+
+            await cloud_volume.copy(client, request)
+            return
         await client.calls.control(lambda link: link.control.VolumeCopyFiles, request)
 
     @dual
@@ -189,6 +212,12 @@ class VolumeFileMethods:
         """
         self._check_writable()
         return VolumeUpload(self.reference, force=force)
+
+    async def _second(self, client: BaseClient) -> bool:
+        """Whether Modal has other calls for it: it is of version 2, and in the cloud."""
+        if not await client.calls.in_cloud():
+            return False
+        return (await self.reference.metadata()).version == pb.VOLUME_FS_VERSION_V2
 
     def _check_writable(self) -> None:
         if self.reference.read_only:

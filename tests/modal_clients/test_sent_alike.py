@@ -37,6 +37,8 @@ EXPECTED = {
     "TaskExecStdinWriteStream call": _FILES,
     "TaskExecStdinWrite call": _FILES,
     "TaskExecStdioRead of stderr call": _FAILED,
+    "MountPutFile that asks call": "theirs asks first whether a file for a volume is there",
+    "VolumeGetFile2 client_pads_blocks": "ours takes blocks with the zeros that they end with",
     "TaskExecStdioRead of stdout call": "what Remove prints is read like that of other operations",
 }
 #: What differs in the metadata of calls.

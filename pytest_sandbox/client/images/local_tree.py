@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import importlib.util
 import io
 import os
 import stat
-import urllib.parse
 from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,7 +18,8 @@ from pytest_sandbox._proto.common_pb2 import (
 )
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
-from ..exceptions import InvalidError, ServiceError
+from ..exceptions import InvalidError
+from ..files.uploads import LocalContent, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Bytes of a content that fits into a message; more goes over HTTP.
-_MESSAGE = 4 * 1024**2
-_CHUNK = 1024**2
 #: Where Python sources go, as at Modal.
 _SOURCES = PurePosixPath("/root")
 
@@ -120,22 +115,21 @@ class LocalTree:
             OSError: a file cannot be read.
         """
         found = await asyncio.to_thread(lambda: sorted(self.files()))
-        entries = [(file, await asyncio.to_thread(_entry, file)) for file in found]
+        entries = [(file, *(await asyncio.to_thread(_entry, file))) for file in found]
         request = pb.MountBatchedCheckExistenceRequest(
-            sha256_hex_hashes=sorted({entry.sha256_hex for _, entry in entries})
+            sha256_hex_hashes=sorted({entry.sha256_hex for _, entry, _ in entries})
         )
         answer = await client.calls.control(
             lambda link: link.control.MountBatchedCheckExistence, request
         )
         missing = set(answer.missing_sha256_hex_hashes)
-        for file, entry in entries:
+        for file, entry, content in entries:
             if entry.sha256_hex in missing:
                 missing.remove(entry.sha256_hex)
-                await _send(client, file, entry)
-        for _, entry in entries:
-            entry.ClearField("size")  # which only this needs: the server has the contents
+                with file.open() as opened:
+                    await upload(client, opened, content)
         mount = pb.MountGetOrCreateRequest(
-            files=[entry for _, entry in entries],
+            files=[entry for _, entry, _ in entries],
             app_id=app_id,
             object_creation_type=OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
             if app_id
@@ -242,7 +236,8 @@ def _absolute(path: str, call: str) -> str:
     return path
 
 
-def _entry(source: TreeFile) -> pb.MountFile:
+def _entry(source: TreeFile) -> tuple[pb.MountFile, LocalContent]:
+    """What the server is told of a file, and what is in it."""
     try:
         source.remote.encode()
     except UnicodeEncodeError:
@@ -250,47 +245,8 @@ def _entry(source: TreeFile) -> pb.MountFile:
             f"the name of {os.fsencode(source.local)!r} is not UTF-8: rename the file, or leave it "
             "out with `ignore`"
         ) from None
-    digest = hashlib.sha256()
     with source.open() as file:
-        size = 0
-        while data := file.read(_CHUNK):
-            digest.update(data)
-            size += len(data)
+        content = LocalContent.of(file)
     mode = source.mode if source.kind != stat.S_IFREG else os.stat(source.local).st_mode & 0o7777
-    return pb.MountFile(filename=source.remote, sha256_hex=digest.hexdigest(), size=size, mode=mode)
-
-
-async def _send(client: BaseClient, source: TreeFile, entry: pb.MountFile) -> None:
-    if entry.size <= _MESSAGE:
-        data = await asyncio.to_thread(_content, source)
-        put = pb.MountPutFileRequest(sha256_hex=entry.sha256_hex, data=data)
-        await client.calls.control(lambda link: link.control.MountPutFile, put)
-        return
-    digest = base64.b64encode(bytes.fromhex(entry.sha256_hex)).decode()
-    request = pb.BlobCreateRequest(content_sha256_base64=digest, content_length=entry.size)
-    blob = await client.calls.control(lambda link: link.control.BlobCreate, request)
-    await asyncio.to_thread(_put, blob.upload_url, source, entry.size)
-
-
-def _content(source: TreeFile) -> bytes:
-    with source.open() as file:
-        return file.read()
-
-
-def _put(url: str, source: TreeFile, size: int) -> None:
-    import http.client  # takes long, and only large files need it
-
-    address = urllib.parse.urlsplit(url)
-    secured = address.scheme == "https"
-    kind = http.client.HTTPSConnection if secured else http.client.HTTPConnection
-    connection = kind(str(address.hostname), address.port, timeout=60)
-    target = f"{address.path}?{address.query}" if address.query else address.path
-    try:
-        with source.open() as file:
-            connection.request("PUT", target, file, {"Content-Length": str(size)})
-        response = connection.getresponse()
-        text = response.read().decode("utf-8", "replace")
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise ServiceError(f"the upload of {str(source.local)!r} failed: {text}")
+    entry = pb.MountFile(filename=source.remote, sha256_hex=content.sha256.hex(), mode=mode)
+    return entry, content

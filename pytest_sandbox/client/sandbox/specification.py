@@ -220,7 +220,10 @@ async def define(
         image_id=await image_id(image or await _default_image(client), client, app_id),
         mount_ids=await mount_ids(image, client, app_id) if image is not None else (),
         environment_variables=None if second else variables,
-        secret_ids=() if second else await _secret_ids(given, client, app_id),
+        # Those with a name: the second version has them in both places.
+        secret_ids=[each.secret_id for each in sources if each.secret_id]
+        if sources is not None
+        else await _secret_ids(given, client, app_id),
         timeout_secs=timeout,
         idle_timeout_secs=idle_timeout,
         workdir=workdir,

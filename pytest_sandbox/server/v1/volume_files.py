@@ -31,8 +31,8 @@ from ..volumes.volume_files import CHUNK
 _PAGE = 4 * CHUNK
 #: Bytes of one message of a listing, and of an entry besides its path.
 _LISTED, _ENTRY = 256 * 1024, 50
-#: Bytes of a block and of a name of one, SHA-256.
-_DIGEST = 32
+#: Bytes of a block of a file, but for the last one, and of a name of one, SHA-256.
+_BLOCK, _DIGEST = 8 * 1024**2, 32
 #: The permissions of a new file.
 _MODE = 0o644
 
@@ -183,7 +183,9 @@ class VolumeFileServicer:
         if upload is None:
             raise precondition(f"the content of {file.filename!r} was not uploaded, or is dropped")
         mode = file.mode if file.HasField("mode") else _MODE
-        return NewFile(_relative(file.filename), mode, upload.size, _contents([upload]))
+        return NewFile(
+            _relative(file.filename), mode, upload.size, _contents([upload], upload.size)
+        )
 
     @once
     async def VolumePutFiles2(
@@ -205,8 +207,10 @@ class VolumeFileServicer:
                 else:
                     uploads.append(upload)
             mode = file.mode if file.HasField("mode") else _MODE
-            size = sum(upload.size for upload in uploads)
-            new.append(NewFile(_relative(file.path), mode, size, _contents(uploads)))
+            if file.size > len(file.blocks) * _BLOCK:
+                raise invalid(f"{file.path!r} has {file.size} bytes, more than its blocks can have")
+            size = max(file.size, sum(upload.size for upload in uploads))
+            new.append(NewFile(_relative(file.path), mode, size, _contents(uploads, size)))
         if missing:
             return pb.VolumePutFiles2Response(
                 missing_blocks=[
@@ -306,11 +310,21 @@ def _relative(path: str) -> str:
         return "/".join(relative_path.parts(path.lstrip("/")))
 
 
-def _contents(uploads: Sequence[Upload]) -> Callable[[], AsyncIterator[bytes]]:
+def _contents(uploads: Sequence[Upload], size: int) -> Callable[[], AsyncIterator[bytes]]:
+    """The content of a file, of which blocks may lack the zeros that they end with.
+
+    Those of Modal's clients do. Our own client has smaller blocks, which are whole.
+    """
+    whole = size == sum(upload.size for upload in uploads)
+
     async def content() -> AsyncIterator[bytes]:
-        for upload in uploads:
+        for number, upload in enumerate(uploads):
             for data in upload.chunks():
                 yield data
+            lacking = 0 if whole else min(_BLOCK, size - number * _BLOCK) - upload.size
+            while lacking > 0:
+                yield bytes(min(lacking, CHUNK))
+                lacking -= CHUNK
 
     return content
 

@@ -11,8 +11,10 @@ from .recorder import Names, SentCall, fields
 
 #: Numbers of repeated fields, and keys: a difference in each element is one difference.
 _INDEX = re.compile(r"\[[^]]*\]")
-#: What a sandbox needs. Modal's client asks for all of it at a time.
+#: What a sandbox needs, and signs of life. Modal's client asks for all of it at a time.
 _BEFORE_A_CREATION = {
+    "AppHeartbeat",
+    "AppPublish",
     "AuthTokenGet",
     "EnvironmentGetOrCreate",
     "ImageGetOrCreate",
@@ -20,7 +22,9 @@ _BEFORE_A_CREATION = {
     "MountBatchedCheckExistence",
     "MountGetOrCreate",
     "MountPutFile",
+    "SecretGetOrCreate",
     "VolumeGetOrCreate",
+    "VolumeHeartbeat",
 }
 
 
@@ -100,7 +104,9 @@ def _together(call: SentCall) -> str:
 
 
 def _kind(call: SentCall) -> str:
-    """The name of a call, and which stream it reads."""
+    """The name of a call, and which stream it reads, or whether it only asks."""
+    if call.rpc == "MountPutFile" and _first(call).WhichOneof("data_oneof") is None:
+        return "MountPutFile that asks"
     descriptor = getattr(_first(call), "file_descriptor", None)
     if descriptor is None:
         return call.rpc

@@ -1,5 +1,6 @@
 """A program that Modal's client and ours run alike, for what they send to be compared."""
 
+import io
 from typing import Any
 
 
@@ -16,6 +17,8 @@ def program(modal: Any) -> None:
     found_again(modal, app, sandbox)
     snapshots(modal, app, sandbox)
     main_process(sandbox)
+    volumes(modal)
+    others(modal)
 
 
 def create(modal: Any, app: Any) -> Any:
@@ -104,3 +107,34 @@ def main_process(sandbox: Any) -> None:
     assert sandbox.stdout.read() == "main"
     sandbox.wait()
     assert sandbox.returncode == 0
+
+
+def volumes(modal: Any) -> None:
+    """Work on files of volumes of both versions."""
+    large = bytes(9_000_000)  # more than a block of Modal's
+    for version, content in ((1, b"small"), (2, large)):
+        volume = modal.Volume.from_name(f"v{version}", create_if_missing=True, version=version)
+        with volume.batch_upload() as batch:
+            batch.put_file(io.BytesIO(content), "/folder/file")
+        assert b"".join(volume.read_file("folder/file")) == content
+        volume.copy_files(["folder/file"], "copy")
+        paths = [each.path for each in volume.listdir("/", recursive=True)]
+        assert sorted(paths) == ["copy", "folder", "folder/file"]
+        volume.remove_file("copy")
+
+
+def others(modal: Any) -> None:
+    """Use a secret with a name, an app that runs and a volume that has no name."""
+    modal.Secret.objects.create("named", {"NAMED": "a"})
+    image = modal.Image.from_registry("debian:12")
+    app = modal.App("running")
+    with app.run(), modal.Volume.ephemeral() as volume:
+        sandbox = modal.Sandbox.create(
+            *("sh", "-c", "echo $NAMED > /data/file"),
+            app=app,
+            image=image,
+            secrets=[modal.Secret.from_name("named")],
+            volumes={"/data": volume},
+        )
+        sandbox.wait()
+        assert b"".join(volume.read_file("file")) == b"a\n"

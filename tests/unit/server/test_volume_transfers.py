@@ -176,6 +176,58 @@ async def test_what_was_not_uploaded_is_refused_or_asked_for(server: Harness) ->
         )
 
 
+BLOCK = 8 * 1024**2
+
+
+@pytest.mark.parametrize(
+    ("blocks", "size"),
+    [
+        ((b"a", b"b"), BLOCK + 3),
+        ((b"", b"b"), BLOCK + 1),
+        ((b"a", b""), BLOCK + 5),
+        ((b"", b""), 2 * BLOCK),
+        ((b"ab", b"cd"), 4),  # of our own client, which has other blocks
+        ((b"ab",), 0),
+    ],
+)
+async def test_blocks_come_without_the_zeros_that_they_end_with(
+    server: Harness, blocks: tuple[bytes, ...], size: int
+) -> None:
+    volume_id = await volume(server)
+    for data in blocks:
+        digest = hashlib.sha256(data).hexdigest()
+        await server.control.MountPutFile(pb.MountPutFileRequest(sha256_hex=digest, data=data))
+    file = pb.VolumePutFiles2Request.File(path="file", size=size)
+    for data in blocks:
+        file.blocks.add(contents_sha256=hashlib.sha256(data).digest())
+    request = pb.VolumePutFiles2Request(volume_id=volume_id, files=[file])
+    assert not (await server.control.VolumePutFiles2(request)).missing_blocks
+
+    whole = b"".join(blocks)
+    if size > len(whole):
+        whole = b"".join(data.ljust(BLOCK, b"\0") for data in blocks)[:size]
+    got = await server.control.VolumeGetFile(
+        pb.VolumeGetFileRequest(volume_id=volume_id, path="file", start=max(0, size - 100))
+    )
+    first = await server.control.VolumeGetFile(
+        pb.VolumeGetFileRequest(volume_id=volume_id, path="file", len=100)
+    )
+    assert (got.size, got.data) == (len(whole), whole[max(0, size - 100) :])
+    assert first.data == whole[:100]
+
+
+async def test_a_file_is_no_larger_than_its_blocks(server: Harness) -> None:
+    volume_id = await volume(server)
+    digest = hashlib.sha256(b"a").digest()
+    await server.control.MountPutFile(pb.MountPutFileRequest(sha256_hex=digest.hex(), data=b"a"))
+    block = pb.VolumePutFiles2Request.Block(contents_sha256=digest)
+    file = pb.VolumePutFiles2Request.File(path="file", size=BLOCK + 1, blocks=[block])
+    with refused(Status.INVALID_ARGUMENT, "more than its blocks can have"):
+        await server.control.VolumePutFiles2(
+            pb.VolumePutFiles2Request(volume_id=volume_id, files=[file])
+        )
+
+
 def uploaded(content: bytes) -> Upload:
     upload = Upload()
     upload.write(content)
