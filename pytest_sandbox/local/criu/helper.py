@@ -87,12 +87,14 @@ def _help(
     sock = socket.socket(fileno=fds[0])
     try:
         criu = _prepared(bundle, request, fds[1:])
+        lazy: dict[str, int] = {}
         if isinstance(request, RestoreRequest):
-            restore.start_lazy_pages(criu, request.state)
+            # While these start, the sandbox is entered.
+            lazy = restore.start_lazy_pages(criu, request.state)
         target = os.pidfd_open(pid)
         namespaces.enter(target, _NAMESPACES)
         os.close(target)
-        _fork(lambda: _work(sock, criu, request, cgroups), cgroups)
+        _fork(lambda: _work(sock, criu, request, cgroups, lazy), cgroups)
     except CriuError as refusal:
         wire.send(sock, OperationRefused(reason=str(refusal)))
     except OSError as error:
@@ -140,7 +142,11 @@ def _fork(child: Callable[[], object], cgroups: CgroupDescriptors) -> None:
 
 
 def _work(
-    sock: socket.socket, criu: CriuRunner, request: Request, cgroups: CgroupDescriptors
+    sock: socket.socket,
+    criu: CriuRunner,
+    request: Request,
+    cgroups: CgroupDescriptors,
+    lazy: dict[str, int],
 ) -> None:
     prctl.die_with_parent(signal.SIGKILL)
     # Ends this process, and CRIU with it by PR_SET_PDEATHSIG. The engine then finds its socket
@@ -152,7 +158,7 @@ def _work(
     try:
         cgroups.join()
         if isinstance(request, RestoreRequest):
-            passed = restore.restore(criu, request)
+            passed = restore.restore(criu, request, lazy)
             answer = ProcessesRestored()
         else:
             answer = ProcessesDumped(state=dump.dump(criu, request))

@@ -29,31 +29,33 @@ _OPTIONS = [
 ]
 
 
-def start_lazy_pages(criu: CriuRunner, state: DumpedState) -> None:
+def start_lazy_pages(criu: CriuRunner, state: DumpedState) -> dict[str, int]:
     """Start CRIU's lazy-pages daemon for each tree with much memory.
 
     It gives a restored process each page when that is first touched, userfaultfd(2). It runs
     outside of the sandbox, whose programs cannot stop it there, and ends when it has given all
     pages, or when the process is gone.
+
+    Returns:
+        By the name of each such tree, a descriptor, on which a byte comes when it is ready.
     """
+    started = {}
     for tree in state.trees:
         name = str(tree.root)
-        if not _is_lazy(criu, name):
-            continue
-        ready, theirs = os.pipe2(os.O_CLOEXEC)
-        criu.start("lazy-pages", name, ["--status-fd", str(theirs)], (theirs,))
-        os.close(theirs)
-        if not os.read(ready, 1):
-            raise CriuError(f"process {name}: CRIU says: {criu.errors('lazy-pages')}")
-        os.close(ready)
+        if _is_lazy(criu, name):
+            started[name], theirs = os.pipe2(os.O_CLOEXEC)
+            criu.start("lazy-pages", name, ["--status-fd", str(theirs)], (theirs,))
+            os.close(theirs)
+    return started
 
 
-def restore(criu: CriuRunner, request: RestoreRequest) -> tuple[int, ...]:
+def restore(criu: CriuRunner, request: RestoreRequest, lazy: dict[str, int]) -> tuple[int, ...]:
     """Restore all trees, then resume those that were not stopped when they were dumped.
 
     Args:
         criu: how.
         request: the engine's; the pipes that it gives are in `criu`.
+        lazy: what `start_lazy_pages` returned.
 
     Returns:
         The masters of these terminals.
@@ -79,18 +81,21 @@ def restore(criu: CriuRunner, request: RestoreRequest) -> tuple[int, ...]:
     # are there.
     with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
         for tree in trees:
-            _restore(criu, tree, given)
+            _restore(criu, tree, given, lazy.get(tree))
     criu.set_latest_pid(state.latest_pid)
     processes.resume(state.running)
     return tuple(terminals[number][0] for number in request.masters)
 
 
-def _restore(criu: CriuRunner, tree: str, given: dict[str, int]) -> None:
+def _restore(criu: CriuRunner, tree: str, given: dict[str, int], lazy: int | None) -> None:
     options = list(_OPTIONS)
     for key, fd in given.items():
         options += ["--inherit-fd", f"fd[{fd}]:{key}"]
-    if _is_lazy(criu, tree):
+    if lazy is not None:
         options.append("--lazy-pages")
+        if not os.read(lazy, 1):
+            criu.enter(tree)
+            raise CriuError(f"process {tree}: CRIU says: {criu.errors('lazy-pages')}")
     errors = criu.run("restore", tree, options, tuple(given.values()))
     if errors:
         raise CriuError(f"process {tree}: CRIU says: {errors}")
