@@ -199,6 +199,28 @@ def test_in_a_plain_container_a_test_says_it_too(image: list[str], project: Path
     assert "podman run --security-opt unmask=ALL" in done.stdout
 
 
+WITHOUT_ISOLATION = """
+def test_it(sandbox, sandbox_engine):
+    with sandbox.open("f", "w") as file:
+        file.write("text")
+    done = sandbox.run("sh", "-c", "cat f; true > /tmp/outside; echo $?; id -u")
+    text, code, uid = done.stdout[:4], *map(int, done.stdout[4:].split())
+    assert (text, code == 0, uid == 0) == ("text", False, False)
+    assert sandbox_engine.mode.startswith("NO ISOLATION")
+"""
+
+
+def test_in_a_plain_container_root_has_the_engine_of_processes(
+    image: list[str], project: Path
+) -> None:
+    (project / "test_it.py").write_text(WITHOUT_ISOLATION)
+    options = ["--rm", f"--volume={project}:/src", "--workdir=/src"]
+    pytest_options = ["-p", "no:cacheprovider", "--sandbox-engine=process"]
+    done = run(["docker", "run", *options, *image, "pytest", *pytest_options], project)
+
+    assert "1 passed" in done.stdout
+
+
 def test_in_a_chroot_the_doctor_says_so(tmp_path: Path) -> None:
     """By the command of util-linux, in a mount namespace that ends with it."""
     script = 'mount --rbind / "$1" && exec chroot "$1" "$2" -m pytest_sandbox.cli doctor'

@@ -114,7 +114,7 @@ while True:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_programs_that_fork_without_end_are_ended(engine: ProcessEngine) -> None:
     task = await engine.create(TaskSpec())
-    process = await task.exec(ProcessSpec(("/usr/bin/python3", "-c", BOMB)))
+    process = await task.exec(ProcessSpec(("/usr/bin/python3", "-c", BOMB, task.folder)))
     await process.stdout.read(0)
     assert left_of(task) != []
     await task.kill()
@@ -122,12 +122,12 @@ async def test_programs_that_fork_without_end_are_ended(engine: ProcessEngine) -
 
 
 def left_of(task: Task) -> list[str]:
-    """Processes that still run with the environment of a task."""
+    """Processes that still run and have the folder of a task as an argument."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            environment = Path(f"/proc/{name}/environ").read_bytes()
-            if task.folder.encode() in environment and not gone(int(name)):
+            arguments = Path(f"/proc/{name}/cmdline").read_bytes()
+            if task.folder.encode() in arguments and not gone(int(name)):
                 found.append(name)
     return found
 
