@@ -81,8 +81,10 @@ class ProcessEngine(Engine):
         try:
             ready = await keeper.start(setup)
             await self._try_one()
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, OSError):
+                raise EngineUnavailable(f"its keeper cannot be started: {error}") from error
             raise
         return EngineInfo(
             NAME,
@@ -130,7 +132,7 @@ class ProcessEngine(Engine):
                 lambda: keeper.end(name),
             )
             processes = spec.limits.processes or self._options.processes
-            keeper.create(task, StartAgentRequest(name=name, processes=processes), theirs)
+            self._ask_for(task, keeper, StartAgentRequest(name=name, processes=processes), theirs)
         finally:
             theirs.close()
         try:
@@ -140,6 +142,16 @@ class ProcessEngine(Engine):
             await asyncio.shield(task.kill())
             raise
         return task
+
+    @staticmethod
+    def _ask_for(
+        task: ProcessTask, keeper: KeeperLink, request: StartAgentRequest, sock: socket.socket
+    ) -> None:
+        try:
+            keeper.create(task, request, sock)
+        except EngineUnavailable:
+            task.ended(lost="never started")
+            raise
 
     async def _try_one(self) -> None:
         task = await self.create(TaskSpec())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import tempfile
@@ -28,25 +29,28 @@ class KeptTask(Protocol):
     def started(self, pid: int) -> None:
         """Its agent has this pid."""
 
-    def ended(self, *, failed: OSError | None = None, killed: bool = False, lost: str = "") -> None:
+    def ended(
+        self,
+        *,
+        failed: OSError | None = None,
+        killed: bool = False,
+        left: str = "",
+        lost: str = "",
+    ) -> None:
         """No process of it is left.
 
         Args:
             failed: why it could not even be started.
             killed: the engine was closed.
+            left: why its folder could not be removed; empty if it was.
             lost: why it ended, if neither it nor we wanted that.
         """
 
 
 class KeeperLink:
-    """One keeper, and the tasks that it has started.
-
-    Attributes:
-        left: folders of tasks that could not be removed, and why.
-    """
+    """One keeper, and the tasks that it has started."""
 
     def __init__(self) -> None:
-        self.left: list[str] = []
         self._tasks: dict[int, KeptTask] = {}
         self._channel: Channel | None = None
         self._closing = False
@@ -61,18 +65,22 @@ class KeeperLink:
 
         Raises:
             EngineUnavailable: it cannot keep tasks here.
+            OSError: it cannot be started.
         """
         self._ready: asyncio.Future[messages.KeeperReady] = (
             asyncio.get_running_loop().create_future()
         )
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # A file, since nothing reads it until the keeper is gone.
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        with theirs:
-            self._process = launch("processes.keeper.main", theirs, self._errors.fileno())
-        self._channel = Channel(
-            ours, messages.KEEPER_TO_ENGINE, self._on_message, lambda _: self._on_close()
-        )
+        with contextlib.ExitStack() as on_error:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            on_error.callback(ours.close)
+            # A file, since nothing reads it until the keeper is gone.
+            self._errors = on_error.enter_context(tempfile.TemporaryFile())
+            with theirs:
+                self._process = launch("processes.keeper.main", theirs, self._errors.fileno())
+            self._channel = Channel(
+                ours, messages.KEEPER_TO_ENGINE, self._on_message, lambda _: self._on_close()
+            )
+            on_error.pop_all()
         self._channel.send(setup)
         return await self._ready
 
@@ -84,8 +92,10 @@ class KeeperLink:
         Raises:
             EngineUnavailable: the keeper is gone.
         """
+        if self._channel is None or self._channel.closed:
+            raise EngineUnavailable("the engine is closed, or its keeper was killed")
         self._tasks[request.name] = task
-        self._send(request, (sock.detach(),), number=request.name)
+        self._channel.send(request, (sock.detach(),), number=request.name)
 
     def end(self, name: int) -> None:
         """Have a task ended, if it lives."""
@@ -112,13 +122,6 @@ class KeeperLink:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, request: Message, fds: tuple[int, ...], *, number: int) -> None:
-        if self._channel is None or self._channel.closed:
-            for fd in fds:
-                socket.socket(fileno=fd).close()
-            raise EngineUnavailable("the engine is closed, or its keeper was killed")
-        self._channel.send(request, fds, number=number)
-
     def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
         if isinstance(message, messages.KeeperReady):
             self._ready.set_result(message)
@@ -128,12 +131,11 @@ class KeeperLink:
             if message.name in self._tasks:
                 self._tasks[message.name].started(message.pid)
         elif isinstance(message, messages.AgentGone):
-            if message.left:
-                self.left.append(message.left)
             task = self._tasks.pop(message.name, None)
             if task is not None:
                 failed = message.failed
-                task.ended(failed=None if failed is None else failed.error())
+                error = None if failed is None else failed.error()
+                task.ended(failed=error, left=message.left)
 
     def _on_close(self) -> None:
         if self._closing:

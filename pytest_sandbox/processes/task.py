@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
@@ -112,12 +113,20 @@ class ProcessTask(Task, SupportsPorts):
         """Its agent has this pid."""
         self._ports.agent = pid
 
-    def ended(self, *, failed: OSError | None = None, killed: bool = False, lost: str = "") -> None:
+    def ended(
+        self,
+        *,
+        failed: OSError | None = None,
+        killed: bool = False,
+        left: str = "",
+        lost: str = "",
+    ) -> None:
         """No process of it is left.
 
         Args:
             failed: why it could not even be started.
             killed: the engine was closed.
+            left: why its folder could not be removed; empty if it was.
             lost: why it ended, if neither it nor we wanted that.
         """
         if self._end is not None:
@@ -128,7 +137,8 @@ class ProcessTask(Task, SupportsPorts):
         self._link.drain()
         self._killed = self._killed or killed
         status = self.main.poll() if self.main is not None else None
-        self._end = self._judge(status, lost)
+        end = self._judge(status, lost)
+        self._end = replace(end, detail=f"its folder is left: {left}") if left else end
         self._link.task_ended()
         self.files.task_ended()
         self._ports.task_ended()
