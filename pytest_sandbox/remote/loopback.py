@@ -6,11 +6,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from grpclib.config import Configuration
-
-from pytest_sandbox.client.transport import CALLS, WINDOW, WideChannel
-
 from .far.service import FarService
+from .near.channel import FarChannel
 from .near.connection import FarConnection
 from .near.engine import RemoteEngine
 
@@ -40,17 +37,15 @@ class Loopback(FarConnection):
     """A connection to a session in this process.
 
     Args:
-        service: of the session.
-
-    Attributes:
-        session: the session.
+        service: serves it.
     """
 
     def __init__(self, service: FarService) -> None:
-        self.session = service.session
         self.machine = "loopback"
+        self._service = service
         self._reason = ""
-        self._channel = self.channel = _LoopbackChannel(service.accept)
+        self._connected = False
+        self._channel = self.channel = FarChannel(self._connect)
 
     @property
     def reason(self) -> str:
@@ -65,23 +60,14 @@ class Loopback(FarConnection):
         """End the session, for a reason."""
         self._reason = self._reason or reason
         self._channel.close()
-        await self.session.end()
+        await self._service.end()
 
-
-class _LoopbackChannel(WideChannel):
-    def __init__(self, far_end: Callable[[], H2Protocol]) -> None:
-        windows = Configuration(
-            http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
-        )
-        super().__init__(path="loopback", config=windows)
-        self._far_end: Callable[[], H2Protocol] | None = far_end
-
-    async def _create_connection(self) -> H2Protocol:
-        far_end, self._far_end = self._far_end, None
-        if far_end is None:
+    async def _connect(self, near_end: Callable[[], H2Protocol]) -> H2Protocol:
+        if self._connected:
             raise ConnectionResetError("a session has one connection")
+        self._connected = True
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-        await loop.connect_accepted_socket(far_end, theirs)
-        _, protocol = await loop.create_connection(self._protocol_factory, sock=ours)
+        await loop.connect_accepted_socket(self._service.accept, theirs)
+        _, protocol = await loop.create_connection(near_end, sock=ours)
         return protocol

@@ -54,6 +54,7 @@ class CallStream(Stream[Req, Res]):
         protocol: the connection, if there is one.
         first: the first headers.
         timeout: seconds until it fails; `None` for never.
+        largest: bytes of a message that the server may send.
         **options: likewise.
     """
 
@@ -68,9 +69,11 @@ class CallStream(Stream[Req, Res]):
         protocol: WideProtocol | None,
         first: Iterable[tuple[str, str]],
         timeout: float | None,
+        largest: int,
         **options: Any,
     ) -> None:
         super().__init__(channel, name, *args, **options)
+        self._largest = largest
         self._protocol = protocol
         self._first = first
         self._timeout = timeout
@@ -234,6 +237,11 @@ class CallStream(Stream[Req, Res]):
                 size = _HEAD + int.from_bytes(came[1:_HEAD], "big")
                 if len(came) >= size:
                     break
+                if size > self._largest:
+                    raise GRPCError(
+                        Status.RESOURCE_EXHAUSTED,
+                        f"the answer has a message of {size} bytes, more than {self._largest}",
+                    )
             if self._over:
                 if came:
                     raise GRPCError(Status.INTERNAL, "the answer ended within a message")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class WideChannel(Channel):
     """A channel over which servers can send large frames."""
 
+    #: Bytes of a message that a server may send.
+    largest_message = 2**32
+
     def _protocol_factory(self) -> H2Protocol:
         return WideProtocol(Handler(), self._config, self._h2_config)
 
@@ -52,6 +55,7 @@ class WideChannel(Channel):
                 (":authority", self._authority),
             ],
             timeout=timeout,
+            largest=self.largest_message,
         )
 
     def disown(self) -> None:

@@ -29,7 +29,7 @@ from ..wire.images import (
 from ..wire.networks import fault_from_wire
 from ..wire.tasks import task_from_wire
 from ..wire.texts import text_from_wire, text_to_wire
-from .file_calls import closed_after
+from .file_calls import closed_after, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +73,8 @@ class EngineCalls:
         exporting = SupportsExport.of(self._held.engine).export(snapshot, below=below)
         async with closed_after(exporting) as parts:
             async for data in parts:
-                yield pb.Part(data=data)
+                for part in in_parts(data):
+                    yield part
 
     async def load(self, requests: AsyncIterator[pb.LoadRequest]) -> pb.SnapshotReply:
         """Make a snapshot of such a stream."""
@@ -136,7 +137,8 @@ class EngineCalls:
         database = SupportsPackages.of(self._held.engine).package_database()
         async with closed_after(database.content) as parts:
             async for data in parts:
-                yield pb.Part(data=data)
+                for part in in_parts(data):
+                    yield part
 
     # Faults and volumes
 

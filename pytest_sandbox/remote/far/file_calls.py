@@ -12,7 +12,7 @@ from ..wire.entries import entry_to_wire, event_to_wire
 from ..wire.texts import text_from_wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pytest_sandbox.engine import Files
 
@@ -130,7 +130,8 @@ class FarFileCalls:
         packing = files.pack(text_from_wire(request.path), file=request.file)
         async with closed_after(packing) as parts:
             async for data in parts:
-                yield pb.Part(data=data)
+                for part in in_parts(data):
+                    yield part
 
     async def unpack(self, requests: AsyncIterator[pb.UnpackRequest]) -> pb.Done:
         """Write the contents of a tar below a directory."""
@@ -151,6 +152,16 @@ class FarFileCalls:
 def closed_after(iterator: AsyncIterator[Any]) -> aclosing[Any]:
     """An iterator of an engine, closed at the end of a `with`; those of engines are generators."""
     return aclosing(cast("Any", iterator))
+
+
+def in_parts(data: bytes) -> Iterator[pb.Part]:
+    """Bytes as messages of a bounded size."""
+    if len(data) <= _PART:
+        yield pb.Part(data=data)
+        return
+    view = memoryview(data)
+    for start in range(0, len(view), _PART):
+        yield pb.Part(data=bytes(view[start : start + _PART]))
 
 
 def _number(value: int) -> int:

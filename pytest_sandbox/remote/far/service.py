@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grpclib import GRPCError, Status
+from grpclib.config import Configuration
 
 from pytest_sandbox.server import RpcServer
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from grpclib.protocol import H2Protocol
 
     from pytest_sandbox.engine import Engine
+
+#: Bytes that may come of one call ahead of what is done with them, and of all calls. An upload that
+#: waits for its sandbox takes the first, and must not hold up other calls.
+_ONE_CALL, _ALL_CALLS = 4 * 1024 * 1024, 256 * 1024 * 1024
 
 
 class FarService:
@@ -35,7 +40,10 @@ class FarService:
 
     def accept(self) -> H2Protocol:
         """The server's end of HTTP/2, for the one connection that a session has."""
-        return RpcServer(self, plain=True).accept()
+        windows = Configuration(
+            http2_stream_window_size=_ONE_CALL, http2_connection_window_size=_ALL_CALLS
+        )
+        return RpcServer(self, plain=True, config=windows).accept()
 
     async def end(self) -> None:
         """End all that the run has made."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from grpclib.config import Configuration
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
-from pytest_sandbox.client.transport import CALLS, WINDOW, WideChannel
 from pytest_sandbox.engine import EngineUnavailable
-from pytest_sandbox.rpcs import StatusDetails
 
+from ..near.channel import FarChannel
 from ..near.connection import FarConnection
 from . import frames
 from .dialing import dial
@@ -24,9 +21,7 @@ from .ssh import dial_by_ssh
 from .timing import Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from grpclib.protocol import H2Protocol
+    from collections.abc import Callable
 
     from pytest_sandbox._shared.network.engine_address import RemoteAddress
 
@@ -54,7 +49,7 @@ class NearLink(FarConnection):
     """
 
     def __init__(self, address: RemoteAddress, protocol: str, timing: Timing | None = None) -> None:
-        self.channel = _LinkChannel(self.open)
+        self.channel = FarChannel(self.open)
         self.machine = address.place
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._address = address
@@ -150,22 +145,6 @@ class NearLink(FarConnection):
     def _finish(self, reason: str) -> None:
         if not self.over.done():
             self.over.set_result(reason)
-
-
-class _LinkChannel(WideChannel):
-    """A channel over a session, which is made once."""
-
-    def __init__(
-        self, make: Callable[[Callable[[], H2Protocol]], Coroutine[Any, Any, H2Protocol]]
-    ) -> None:
-        windows = Configuration(
-            http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
-        )
-        super().__init__(path="link", config=windows, status_details_codec=StatusDetails())
-        self._make = make
-
-    async def _create_connection(self) -> H2Protocol:
-        return await self._make(self._protocol_factory)
 
 
 async def probe(address: RemoteAddress, protocol: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox._shared.async_tasks import background, retrieve
-from pytest_sandbox.engine import Connection
+from pytest_sandbox.engine import Connection, EngineUnavailable
 
 from ..wire.malformed import Malformed
 from ..wire.windows import PORT_WINDOW
@@ -69,6 +69,7 @@ class RemotePort(Connection):
     async def read(self, size: int) -> bytes:
         """Up to `size` bytes, as soon as there are any; empty when the peer has ended."""
         while not self._data:
+            self._check_session()
             if self._peer_ended or self._life.end is not None:
                 return b""
             if self._failure is not None:
@@ -111,7 +112,14 @@ class RemotePort(Connection):
         await asyncio.wait([self._running])
         self._wake()
 
+    def _check_session(self) -> None:
+        """Refuse a call once the session is over, which is no end of the connection."""
+        for error in (self._life.lost, self._failure):
+            if isinstance(error, EngineUnavailable):
+                raise error.with_traceback(None)
+
     def _check(self) -> None:
+        self._check_session()
         if self._ended or self._closed:
             raise BrokenPipeError("the connection was ended")
         if self._life.end is not None:

@@ -8,6 +8,7 @@ from socket import socket
 from typing import Any, Protocol, cast
 
 from google.protobuf.empty_pb2 import Empty
+from grpclib.config import Configuration
 from grpclib.const import Cardinality, Handler
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server
@@ -43,7 +44,8 @@ class RpcServer(Server):
             anything is read; empty if it is. `None` serves all.
         tokens: whether callers need a token; connections without one are then limited.
         tls: to speak TLS; such callers need a token.
-        plain: whether all callers are processes of this user; see `PlainConnection`.
+        plain: whether callers are trusted to speak HTTP/2 as ours do; see `PlainConnection`.
+        config: how much callers may send ahead; grpclib's own if not given.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class RpcServer(Server):
         tokens: bool = False,
         tls: ssl.SSLContext | None = None,
         plain: bool = False,
+        config: Configuration | None = None,
     ) -> None:
-        super().__init__([], status_details_codec=StatusDetails())
+        super().__init__([], status_details_codec=StatusDetails(), config=config)
         self._refuses = refuses
         self._mapping = _Handlers(services)
         self._strangers = Strangers() if tokens else None
