@@ -141,7 +141,8 @@ class _ServedStream(Stream[Any, Any]):
 
     async def send_trailing_metadata(self, *, status: Status = Status.OK, **options: Any) -> None:
         """Say how the call ended."""
-        if status is Status.OK and self._send_initial_metadata_done:
+        usual = status is Status.OK and not options.get("metadata")
+        if usual and self._send_initial_metadata_done:
             await self._stream.send_headers(_LAST, end_stream=True)
             self._send_trailing_metadata_done = True
         else:

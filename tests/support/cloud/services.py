@@ -63,7 +63,7 @@ class HostServices:
 
     def refusal(self, path: str) -> Serve:
         """The answer to a call that this host does not serve."""
-        return self._around(path, _unknown)
+        return _unknown
 
     def _around(self, path: str, serve: Serve) -> Serve:
         rpc = path.rpartition("/")[2]
