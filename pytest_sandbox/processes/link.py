@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the keeper may take to end all processes and to remove all files.
 _EXIT_TIMEOUT = 30.0
+#: Root needs more than others: a user id for each task.
+_REMEDY = "Run pytest as an ordinary user."
 
 
 class KeptTask(Protocol):
@@ -126,7 +128,7 @@ class KeeperLink:
         if isinstance(message, messages.KeeperReady):
             self._ready.set_result(message)
         elif isinstance(message, messages.KeeperFailed):
-            set_error(self._ready, EngineUnavailable(message.reason, message.remedy))
+            set_error(self._ready, EngineUnavailable(message.reason, _REMEDY))
         elif isinstance(message, messages.AgentStarted):
             if message.name in self._tasks:
                 self._tasks[message.name].started(message.pid)

@@ -3,7 +3,10 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -242,3 +245,60 @@ async def test_it_says_what_it_is(started: Started) -> None:
     assert started.info.mode.startswith("NO ISOLATION, ")
     assert started.info.details["isolation"].startswith("NO ISOLATION of files")
     assert ("own user id" in started.info.mode) is ROOT or "your own" in started.info.mode
+
+
+START = """
+import asyncio
+from pytest_sandbox.engine import TaskSpec
+from pytest_sandbox.processes import ProcessEngine
+
+async def main():
+    engine = ProcessEngine()
+    await engine.start()
+    task = await engine.create(TaskSpec())
+    print((await task.files.stat(task.folder)).uid)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reason"),
+    [
+        (["unshare", "--user", "--map-root-user"], "root is in has too few user ids"),
+        (
+            ["setpriv", "--bounding-set=-kill", "--inh-caps=-kill"],
+            "root lacks the capabilities KILL",
+        ),
+    ],
+    ids=["namespace", "capability"],
+)
+def test_root_that_cannot_be_other_users_is_refused(prefix: list[str], reason: str) -> None:
+    if prefix[0] == "setpriv" and not ROOT:
+        pytest.skip("needs root")
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", START], capture_output=True, text=True, check=False
+    )
+    assert reason in done.stderr
+    assert "Run pytest as an ordinary user." in done.stderr
+
+
+@needs_root
+def test_root_of_a_container_with_few_user_ids_gives_those() -> None:
+    shell = 'read line; exec "$0" -c "$1"'
+    command = ["unshare", "--user", "sh", "-c", shell, sys.executable, START]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as run:  # type: ignore[call-overload]
+        until_in_another_namespace(run.pid)
+        for kind in ("uid", "gid"):
+            Path(f"/proc/{run.pid}/{kind}_map").write_text("0 0 65536")
+        output, _ = run.communicate("\n")
+    assert 57952 <= int(output) < 60000
+
+
+def until_in_another_namespace(pid: int) -> None:
+    deadline = time.monotonic() + 20
+    while os.readlink(f"/proc/{pid}/ns/user") == os.readlink("/proc/self/ns/user"):
+        assert time.monotonic() < deadline, "unshare did nothing"
+        time.sleep(0.005)

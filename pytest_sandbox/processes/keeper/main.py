@@ -8,7 +8,6 @@ socket closes: then the keeper ends all of them, removes their folders, and ends
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import os
 import select
@@ -27,7 +26,7 @@ from . import messages
 from .agent import KeptAgent, Restrictions, be_agent
 from .descendants import end_descendants, end_user
 from .folders import TaskFolders
-from .ids import OwnIds
+from .ids import NoOwnIds, OwnIds
 
 
 class Keeper:
@@ -177,15 +176,8 @@ def _keep(engine: EngineSocket, wakeup: int, setup: messages.KeeperSetup) -> Non
     try:
         folders = TaskFolders(setup.folder)
         ids = OwnIds() if os.geteuid() == 0 else None
-    except OSError as error:
-        engine.tell(
-            messages.KeeperFailed(
-                reason=f"root must give each sandbox another user id: {error.strerror}"
-                if error.errno == errno.EINVAL
-                else f"{setup.folder}: {error.strerror}",
-                remedy="Run pytest as an ordinary user.",
-            )
-        )
+    except (NoOwnIds, OSError) as error:
+        engine.tell(messages.KeeperFailed(reason=str(error)))
         return
     version = landlock.version() if setup.landlock else 0
     try:

@@ -64,15 +64,9 @@ class KeeperReady(Message):
 
 
 class KeeperFailed(Message):
-    """Tasks cannot be made here.
-
-    Attributes:
-        reason: why.
-        remedy: what to do about it.
-    """
+    """Tasks cannot be made here; says why."""
 
     reason: str
-    remedy: str
 
 
 class AgentStarted(Message):
