@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
@@ -59,6 +60,7 @@ class BaseClient(Unpicklable):
         channels: the connections.
         app_name: the app of sandboxes that are created without one.
         ids: ids that the server is asked for once.
+        built: ids of images by their last step, as the server has told last.
         secret_values: values of the secrets that were sent, which a report must not show.
         with_gpus: ids of the sandboxes that were created with GPUs.
         gpu: the argument `gpu=` of sandboxes that are created without one.
@@ -74,6 +76,7 @@ class BaseClient(Unpicklable):
         self.with_gpus: set[str] = set()
         self.gpu: str | None = None
         self.ids = IdCache(self.calls)
+        self.built: weakref.WeakKeyDictionary[object, str] = weakref.WeakKeyDictionary()
         self._recordings: list[list[str]] = []
 
     @contextlib.contextmanager

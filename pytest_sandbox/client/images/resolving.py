@@ -37,8 +37,11 @@ async def _of_layer(layer: ImageLayer[Any], client: BaseClient, app_id: str) -> 
     Steps that need nothing but their lines are asked for together, in one call; but one by one of
     Modal, which stores what each call asks for, and so has the steps that its own clients made.
     """
+    in_cloud = await client.calls.in_cloud()
+    if in_cloud and layer in client.built:
+        return client.built[layer]
     base, lines = layer.base, list(layer.lines)
-    together = layer.plain and not await client.calls.in_cloud()
+    together = layer.plain and not in_cloud
     while together and base is not None and (below := base.layer) is not None:
         if not below.plain or below.base is None:
             break
@@ -67,4 +70,5 @@ async def _of_layer(layer: ImageLayer[Any], client: BaseClient, app_id: str) -> 
         build_args=layer.build_args,
         image_registry_config=login,
     )
-    return await build(client, definition, force=layer.force_build, app_id=app_id)
+    client.built[layer] = await build(client, definition, force=layer.force_build, app_id=app_id)
+    return client.built[layer]

@@ -138,3 +138,6 @@ def others(modal: Any) -> None:
         )
         sandbox.wait()
         assert b"".join(volume.read_file("file")) == b"a\n"
+        other = modal.Sandbox.create("false", app=app, image=image)
+        other.wait()
+        assert other.returncode == 1
