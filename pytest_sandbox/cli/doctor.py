@@ -1,11 +1,14 @@
 """`pytest-sandbox doctor`: checks whether sandboxes work on this machine, and what to do if not.
 
-The exit status is 0 if sandboxes work here, and 1 if they do not.
+With `--engine modal`, it checks whether they work in Modal's cloud: step by step, with the time of
+each. The exit status is 0 if sandboxes work, and 1 if they do not.
 """
 
 import argparse
 import json
 from dataclasses import replace
+
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
 
 SUMMARY = "check whether sandboxes work on this machine"
 
@@ -13,6 +16,13 @@ SUMMARY = "check whether sandboxes work on this machine"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--engine",
+        choices=["local", CLOUD_ENGINE],
+        default="local",
+        help="where sandboxes are to run: local (the default), or modal, which needs a token and "
+        "costs a few cents at most",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,6 +31,10 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 if sandboxes work here, 1 if they do not.
     """
+    if args.engine == CLOUD_ENGINE:
+        from ._cloud_checkup import check_cloud
+
+        return check_cloud(as_json=args.json)
     from pytest_sandbox.local import probe
     from pytest_sandbox.processes import without_isolation
 

@@ -46,12 +46,13 @@ class CloudApplication:
         control: Modal.
         sandboxes: of this run.
         recorder: of the calls of tests.
+        warnings: that tests have not been told yet.
     """
 
     def __init__(self, settings: CloudSettings, live: LiveFile, lifetime: int) -> None:
         clock = SystemClock()
-        self._warnings = CloudWarnings()
-        self.control = ControlPlane(settings, self._warnings)
+        self.warnings = CloudWarnings()
+        self.control = ControlPlane(settings, self.warnings)
         self.sandboxes = CloudSandboxes(self.control, live)
         self.recorder = Recorder(clock, self.sandboxes.id_of_task)
         self._faults = FaultInjector(self.sandboxes, clock)
@@ -99,7 +100,7 @@ class CloudApplication:
             self.sandboxes,
             self._routes,
             self._tokens,
-            self._warnings,
+            self.warnings,
             self._lifetime,
         )
 

@@ -119,6 +119,7 @@ class ControlPlane:
                     await stream.send_message(request, end=True)
                     while (message := await stream.recv_message()) is not None:
                         yield message
+                    await stream.recv_trailing_metadata()
                 finally:
                     self._warnings.take(caller, stream.trailing_metadata)
 
@@ -159,8 +160,7 @@ class ControlPlane:
                 try:
                     await stream.send_message(request, end=True)
                     response = await stream.recv_message()
-                    if response is None:
-                        await stream.recv_trailing_metadata()
+                    await stream.recv_trailing_metadata()  # which has the warnings
                 finally:
                     self._warnings.take(caller, stream.trailing_metadata)
         return response

@@ -11,13 +11,18 @@ from pytest_sandbox.engine import EngineUnavailable
 
 if TYPE_CHECKING:
     from .control import ControlPlane
+    from .warnings_of_modal import CloudWarnings
 
 #: Seconds that Modal has to answer.
 _TIMEOUT = 10.0
 
 
-async def greet(control: ControlPlane) -> None:
+async def greet(control: ControlPlane, warnings: CloudWarnings) -> None:
     """Say hello.
+
+    Args:
+        control: Modal.
+        warnings: takes what Modal warns of.
 
     Raises:
         EngineUnavailable: Modal cannot be reached, or lets this client not in; the remedy says
@@ -26,7 +31,7 @@ async def greet(control: ControlPlane) -> None:
     settings = control.settings
     server = " or ".join(settings.server_urls)
     try:
-        await control.ask("ClientHello", Empty(), timeout=_TIMEOUT)
+        hello = await control.ask("ClientHello", Empty(), timeout=_TIMEOUT)
     except GRPCError as error:
         said = error.message or error.status.name
         if error.status is Status.UNAUTHENTICATED:
@@ -52,3 +57,6 @@ async def greet(control: ControlPlane) -> None:
             "That is neither this machine's fault nor the token's: try again, or see "
             "https://status.modal.com.",
         ) from None
+    for text in (hello.warning, *(each.message for each in hello.server_warnings)):
+        if text:
+            warnings.add("", text)

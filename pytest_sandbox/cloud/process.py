@@ -24,6 +24,7 @@ from .settings import read_settings
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 log = logging.getLogger("pytest_sandbox.cloud")
 
@@ -55,36 +56,39 @@ async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         ) from None
     app = CloudApplication(settings, live, lifetime)
     server = app.server()
-    leftovers: asyncio.Task[None] | None = None
     try:
-        await greet(app.control)
+        await greet(app.control, app.warnings)
         path = options.run_dir / "socket"
         await server.start(path=str(path))
         os.chmod(path, 0o600)
-        say(
-            {
-                "socket": str(path),
-                "pid": os.getpid(),
-                "engine": {
-                    "name": NAME,
-                    "mode": MODE,
-                    "capabilities": sorted(CAPABILITIES),
-                    "details": details(app.control),
-                },
-                "tcp": None,
-            }
-        )
-        # The first test does not wait for them.
-        gc.freeze()
-        gc.enable()
-        leftovers = asyncio.ensure_future(end_leftovers(app.control, directory, _told))
-        await stop.wait()
-        log.info("ending %d sandboxes", len(app.sandboxes.running()))
-    finally:
-        if leftovers is not None:
+        try:
+            say(_ready(path, app))
+            gc.freeze()
+            gc.enable()
+            # The first test does not wait for them.
+            leftovers = asyncio.ensure_future(end_leftovers(app.control, directory, _told))
+            await stop.wait()
+            log.info("ending %d sandboxes", len(app.sandboxes.running()))
             leftovers.cancel()
+        finally:
+            server.close()
+    finally:
         await app.close()
-        server.close()
+
+
+def _ready(path: Path, app: CloudApplication) -> dict[str, Any]:
+    """What the launcher is told."""
+    return {
+        "socket": str(path),
+        "pid": os.getpid(),
+        "engine": {
+            "name": NAME,
+            "mode": MODE,
+            "capabilities": sorted(CAPABILITIES),
+            "details": details(app.control),
+        },
+        "tcp": None,
+    }
 
 
 def _told(run: str, sandbox_id: str, ended: bool) -> None:

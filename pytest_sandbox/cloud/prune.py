@@ -15,6 +15,9 @@ from .warnings_of_modal import CloudWarnings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Seconds that Modal has to answer that a connection ends, as TLS wants it.
+_GOODBYE = 0.1
+
 
 @dataclass(frozen=True)
 class CloudLeftover:
@@ -52,6 +55,7 @@ def prune_cloud(environ: Mapping[str, str]) -> list[CloudLeftover]:
             )
         finally:
             control.close()
+            await asyncio.sleep(_GOODBYE)
 
     asyncio.run(work())
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from pytest_sandbox.rpcs import WARNING_HEADER
+from pytest_sandbox.rpcs import ServerWarning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,8 @@ class CloudWarnings:
             self._waiting.setdefault(caller, []).append(text)
 
     def metadata(self, caller: str) -> Mapping[str, str]:
-        """The initial metadata that tells a caller; those are told then."""
-        texts = self._waiting.pop(caller, ())
-        return {WARNING_HEADER: ",".join(map(quote, texts))} if texts else {}
+        """The initial metadata that tells a caller; those for no caller in particular, too."""
+        if not self._waiting:
+            return {}
+        texts = [*self._waiting.pop("", ()), *self._waiting.pop(caller, ())]
+        return {ServerWarning.METADATA: ",".join(map(quote, texts))} if texts else {}

@@ -55,6 +55,10 @@ _CLOUD_LIFETIME_HELP = (
     "Seconds that a sandbox in Modal's cloud may live, whatever its timeout: 3600 (the default); "
     "at most 86400."
 )
+_BLOCK_CLOUD_HELP = (
+    "Whether only tests marked with cloud may reach Modal's cloud: on, off, or auto (the default), "
+    "which is on in CI (where CI is set) without a token for Modal."
+)
 _STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
 _GPU_HELP = (
     "Tests marked with gpu: auto (the default) runs them where the GPUs are, and else skips them "
@@ -75,6 +79,12 @@ _PRESET_HELP = (
 
 #: The options, each with further arguments of `addoption`.
 _OPTIONS: dict[str, dict[str, Any]] = {
+    "--sandbox-block-cloud": {
+        "nargs": "?",
+        "const": "on",
+        "metavar": "WHEN",
+        "help": _BLOCK_CLOUD_HELP,
+    },
     "--sandbox-engine": {"metavar": "ENGINE", "help": _ENGINE_HELP},
     "--sandbox-engine-option": {
         "dest": "sandbox_engine_options",
@@ -95,6 +105,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 #: The settings of the ini file, each with its help, type and default.
 _SETTINGS: dict[str, tuple[str, Literal["string", "bool", "linelist", "args"], Any]] = {
+    "sandbox_block_cloud": (_BLOCK_CLOUD_HELP, "string", ""),
     "sandbox_cloud_lifetime": (_CLOUD_LIFETIME_HELP, "string", ""),
     "sandbox_early_start": (_EARLY_START_HELP, "bool", True),
     "sandbox_engine": (_ENGINE_HELP, "string", ""),
@@ -115,6 +126,10 @@ _SETTINGS: dict[str, tuple[str, Literal["string", "bool", "linelist", "args"], A
 }
 #: The markers, each with what `pytest --markers` says of it.
 MARKERS = {
+    "cloud": (
+        "cloud: the test is meant to reach Modal's cloud (with --sandbox-engine=modal), and may "
+        "where --sandbox-block-cloud keeps others from it."
+    ),
     "sandbox": (
         "sandbox(alias=..., block_network=..., cidr_allowlist=..., cpu=..., encrypted_ports=..., "
         "env=..., gpu=..., h2_ports=..., inbound_cidr_allowlist=..., idle_timeout=..., image=..., "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox import _run
-from pytest_sandbox._shared.engine_options import ISOLATION
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, ISOLATION
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
@@ -94,6 +94,8 @@ class EngineSession:
             if settings(self._config).engine == "fake":
                 return self._in_memory()
             asked = settings(self._config)
+            if asked.engine == CLOUD_ENGINE:
+                self._before_cloud_call()
             if self._engine is None:
                 self._import_client()
             server = self.run().start(asked.engine, asked.engine_options)
@@ -107,6 +109,12 @@ class EngineSession:
                     socket=server.socket,
                 )
             return self._engine
+
+    def _before_cloud_call(self) -> None:
+        """Refuse a test that must not reach Modal's cloud."""
+        from .in_cloud.watch import watch_of  # late: few runs are in the cloud
+
+        watch_of(self._config).call()
 
     def start_soon(self) -> None:
         """Start the engine and return, if it is another process; `engine` raises what is wrong."""
@@ -221,6 +229,8 @@ class EngineSession:
         from pytest_sandbox.client import Client
 
         client = Client(socket, app_name=_run.app_name(self.worker), engine=engine)
+        if engine == CLOUD_ENGINE:
+            client.channels.before_call = self._before_cloud_call
         self.created = self._recording.enter_context(client.record())
         return client
 

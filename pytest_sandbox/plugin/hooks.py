@@ -53,6 +53,18 @@ def _load(config: pytest.Config) -> None:
         register_parts(config.pluginmanager)
 
 
+def _watch_cloud(config: pytest.Config) -> None:
+    """Register the part for tests in Modal's cloud, if they run there."""
+    from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
+
+    from .options import settings
+
+    if settings(config).engine == CLOUD_ENGINE:
+        from .in_cloud import reach
+
+        config.pluginmanager.register(reach, reach.__name__)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and be where the client has its default from."""
@@ -152,6 +164,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if _LOADED in config.stash or session.items:
         _session(config).announce()
+        _watch_cloud(config)
 
 
 # Here, so that hooks of `conftest.py` see the sections, which those of the other parts need not.

@@ -25,6 +25,7 @@ _ENGINES = ("auto", "local", "fake", CLOUD_ENGINE, *NOT_ISOLATED)
 _IMAGE_LOCKS = ("off", "on", "update")
 #: The image of sandboxes in Modal's cloud whose marker names none: there is no machine to view.
 _CLOUD_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+_BLOCK_CLOUD = ("auto", "on", "off")
 #: Seconds that Modal lets a sandbox live.
 _LONGEST_LIFE = 24 * 3600
 #: In the rootdir.
@@ -47,6 +48,8 @@ class Settings:
         pool: whether the engine makes sandboxes ahead.
         early_start: whether the engine may start while pytest collects.
         project: whether sandboxes show the project.
+        blocks_cloud: why tests that are not marked with cloud must not reach Modal's; empty if they
+            may.
         engine_options: of the engine, name to value.
     """
 
@@ -59,6 +62,7 @@ class Settings:
     pool: bool
     early_start: bool
     project: bool
+    blocks_cloud: str
     engine_options: Mapping[str, str]
 
     @property
@@ -112,6 +116,7 @@ def _resolve(config: pytest.Config) -> Settings:
         raise pytest.UsageError(
             f"the sandbox pool {pool!r} ({pool_source}) does not exist; there are auto and off"
         )
+    blocks_cloud = _blocks_cloud(config) if engine == CLOUD_ENGINE else ""
     return Settings(
         engine=engine,
         chosen=f"{shown} ({auto}{source})",
@@ -120,8 +125,9 @@ def _resolve(config: pytest.Config) -> Settings:
         report_lines=_report_lines(config),
         strict=_flag(config, "strict"),
         pool=pool == "auto" and engine != CLOUD_ENGINE,
-        early_start=_ini_flag(config, "early_start"),
+        early_start=_ini_flag(config, "early_start") and not blocks_cloud,
         project=_flag(config, "project"),
+        blocks_cloud=blocks_cloud,
         engine_options=_engine_options(config, engine, pool=pool),
     )
 
@@ -163,6 +169,26 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
     if pool != "auto":
         wanted["pool"] = pool
     return {"project": str(config.rootpath), **wanted, **options}
+
+
+def _blocks_cloud(config: pytest.Config) -> str:
+    """Why tests without the marker must not reach the cloud; empty if they may."""
+    when, source = _with_source(config, "block_cloud", "auto")
+    if when not in _BLOCK_CLOUD:
+        raise pytest.UsageError(
+            f"sandbox block cloud {when!r} ({source}) does not exist; there are "
+            f"{', '.join(_BLOCK_CLOUD)}"
+        )
+    if when == "auto":
+        without = bool(os.environ.get("CI")) and not _may_have_token()
+        return "is not done in CI without a token for Modal" if without else ""
+    return f"{source} does not allow" if when == "on" else ""
+
+
+def _may_have_token() -> bool:
+    """Whether there is anything in which a token for Modal could be."""
+    path = os.environ.get("MODAL_CONFIG_PATH") or os.path.expanduser("~/.modal.toml")
+    return bool(os.environ.get("MODAL_TOKEN_ID")) or os.path.isfile(path)
 
 
 def _cloud_options(config: pytest.Config) -> dict[str, str]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ._network_faults import NetworkFaults as NetworkFaults
     from ._record import Rpc as Rpc
     from ._rpcs import Rpcs as Rpcs
-    from ._server_warnings import WARNING_HEADER as WARNING_HEADER
     from ._server_warnings import ServerWarning as ServerWarning
 
 _WHERE = {
@@ -44,7 +43,6 @@ _WHERE = {
     "SandboxFault": "_fault",
     "ServerWarning": "_server_warnings",
     "StatusDetails": "_details",
-    "WARNING_HEADER": "_server_warnings",
     "check": "_match",
     "differences": "_match",
     "retry_after": "_details",
@@ -52,7 +50,6 @@ _WHERE = {
 
 __all__ = [
     "SIGNATURES",
-    "WARNING_HEADER",
     "CallFault",
     "Difference",
     "FaultPlan",

@@ -1,8 +1,15 @@
 """How a server warns the program that called it."""
 
-#: In the initial metadata of an answer: texts, each percent-encoded, with commas between.
-WARNING_HEADER = "x-sandbox-warning"
-
 
 class ServerWarning(UserWarning):
-    """What Modal's servers, or that of the run, warn of with the answer to a call."""
+    """Modal's servers, or the one of the run before them, warn of something.
+
+    It comes with the answer to a call of the test, once in a run. Do what it says; or filter it:
+    `ignore::pytest_sandbox.exceptions.ServerWarning` in `filterwarnings` of the ini file.
+
+    Attributes:
+        METADATA: where it is in the initial metadata of the answer: texts, each percent-encoded,
+            with commas between.
+    """
+
+    METADATA = "x-sandbox-warning"

@@ -1,7 +1,7 @@
 """The server of a run in Modal's cloud, in this process, in front of a server that plays Modal."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,17 @@ from pytest_sandbox.cloud.live import LiveFile, account
 from pytest_sandbox.cloud.settings import CloudSettings
 
 from ..support.cloud import Cloud, CloudOptions, running
+
+# `pytester` forgets what a run inside a test has imported, and a second import of cryptography in
+# one process makes classes that its compiled part does not know.
+with suppress(ImportError):
+    import trustme as trustme
+
+#: For runs inside the tests: without the plugins that take most of the start of pytest.
+FEW_PLUGINS = " ".join(
+    f"-p no:{name}"
+    for name in ("hypothesispytest", "anyio", "asyncio", "fakefs", "time_machine", "socket")
+)
 
 
 @dataclass
@@ -73,3 +84,35 @@ def run_in_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
             return stack.enter_context(proxied(cloud, tmp_path, lifetime))
 
         yield open_  # type: ignore[misc]
+
+
+@pytest.fixture
+def few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For runs inside the tests, once `pytester` has cleared the variable."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", FEW_PLUGINS)
+
+
+@pytest.fixture
+def cloud_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cloud], None]:
+    """Sets the environment of a user of a cloud: a token, and the package `modal` installed."""
+
+    def enter(cloud: Cloud) -> None:
+        for name, value in cloud.environment().items():
+            if name.startswith(("MODAL_", "SSL_")):
+                monkeypatch.setenv(name, value)
+        packages = installed_modal(tmp_path, "1.6.4")
+        monkeypatch.setenv("PYTHONPATH", str(packages))  # of the process of the run
+        monkeypatch.syspath_prepend(packages)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        monkeypatch.delenv("CI", raising=False)
+
+    return enter
+
+
+def installed_modal(folder: Path, version: str) -> Path:
+    """A folder with what says that the package is installed, and nothing of it."""
+    packages = folder / "packages"
+    about = packages / f"modal-{version}.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: modal\nVersion: {version}\n")
+    return packages

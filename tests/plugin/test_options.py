@@ -205,7 +205,16 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
     names = (
-        *("engine", "engine_options", "image", "image_lock", "network", "pool", "project"),
+        *(
+            "block_cloud",
+            "engine",
+            "engine_options",
+            "image",
+            "image_lock",
+            "network",
+            "pool",
+            "project",
+        ),
         *("report_lines", "strict"),
     )
     assert options == {f"sandbox_{name}" for name in names}

@@ -15,7 +15,7 @@ from grpclib.utils import Wrapper
 from pytest_sandbox._shared.clock import SystemClock
 from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
 from pytest_sandbox._shared.pickling import Unpicklable
-from pytest_sandbox.rpcs import WARNING_HEADER
+from pytest_sandbox.rpcs import ServerWarning
 
 from .channels import Channels, ServerLink
 from .errors import translated
@@ -189,10 +189,10 @@ class Calls(Unpicklable):
                 response = await stream.recv_message()
             assert response is not None
             answered: Metadata = stream.initial_metadata or {}
-            if WARNING_HEADER in answered:
+            if ServerWarning.METADATA in answered:
                 from .server_warnings import warn  # late: few servers ever warn
 
-                warn(str(answered[WARNING_HEADER]))
+                warn(str(answered[ServerWarning.METADATA]))
             return response, answered
 
     async def _messages(

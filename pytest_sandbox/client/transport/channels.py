@@ -122,6 +122,8 @@ class Channels:
         self.server = server
         #: Why there are no more connections; empty while there are.
         self.shut_reason = ""
+        #: Called before each call, and may raise an error in its place.
+        self.before_call: Callable[[], None] | None = None
         self._links: list[ServerLink] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget: Callable[[], None] = lambda: None
@@ -130,6 +132,8 @@ class Channels:
     @contextlib.contextmanager
     def link(self) -> Iterator[ServerLink]:
         """A connection with room for one more call, for as long as that call takes."""
+        if self.before_call is not None:
+            self.before_call()
         link = self._roomy()
         link.calls += 1
         try:

@@ -1,0 +1,1 @@
+"""Tests in Modal's cloud: which may reach it, and which do."""

@@ -1,0 +1,82 @@
+"""Which tests may reach Modal's cloud, and which have not although they may.
+
+Registered in runs with `--sandbox-engine=modal` only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..fakes import is_faked
+from .watch import watch_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
+#: Fixtures that the cloud cannot have, and why.
+_LOCAL = {
+    "modal_server": "it stands in for Modal's servers, which the cloud has itself",
+    "sandbox_network": "sandboxes in Modal's cloud cannot see each other by an alias",
+    "sandbox_network_faults": "connections in Modal's cloud cannot be disturbed from here",
+    "sandbox_network_log": "Modal does not say what a sandbox connects to",
+}
+#: An attribute of reports, which pytest-xdist sends to the controller.
+_UNUSED = "sandbox_cloud_unused"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Watch the calls of the test from now on."""
+    watch_of(item.config).begin(item)
+
+
+# Not a wrapper: those of the other parts have begun, and will end what they began.
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse fixtures of this machine."""
+    if is_faked(item):
+        return
+    for name in getattr(item, "fixturenames", ()):
+        if name in _LOCAL:
+            pytest.fail(
+                f"the fixture {name} does not work with --sandbox-engine=modal: {_LOCAL[name]}. "
+                "Run the test with --sandbox-engine=local.",
+                pytrace=False,
+            )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that went on after a refusal; note one that did not use its marker."""
+    report = yield
+    watch = watch_of(item.config)
+    if call.when != "call":
+        return report
+    setattr(report, _UNUSED, watch.unused and report.outcome == "passed")
+    if watch.refused and report.passed:
+        report.outcome = "failed"
+        report.longrepr = watch.refused
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Let whatever has to be ended be ended."""
+    watch_of(item.config).end()
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that did not use their marker, those of workers too."""
+    reports = terminalreporter.stats.get("passed", ())
+    unused = [each.nodeid for each in reports if getattr(each, _UNUSED, False)]
+    if unused:
+        terminalreporter.write_sep("=", "tests marked with cloud that did not reach it")
+        terminalreporter.write_line("Take the marker away, or see why they do not:")
+        for name in unused:
+            terminalreporter.write_line(f"  {name}")

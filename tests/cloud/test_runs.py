@@ -1,0 +1,117 @@
+"""Runs of pytest with `--sandbox-engine=modal`."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ..support.cloud import Cloud, CloudOptions, running
+
+pytestmark = pytest.mark.usefixtures("few_plugins")
+
+
+def test_fixtures(pytester: pytest.Pytester, cloud_environment: Callable[[Cloud], None]) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+        from pytest_sandbox import sandbox_template
+
+        @sandbox_template
+        def prepared(sandbox):
+            sandbox.filesystem.write_text("ready", "/tmp/state")
+
+        def test_sandbox(sandbox, sandbox_engine, sandbox_rpcs):
+            assert sandbox_engine.name == "modal" and sandbox_engine.mode == "cloud"
+            assert sandbox.run("echo", "hi").stdout == "hi\\n"
+            assert sandbox_rpcs.of("SandboxCreate").one().definition.timeout_secs == 300
+            assert not any("as-cloud" in str(each) for each in sandbox_rpcs)
+
+        def test_template(prepared):
+            assert prepared.filesystem.read_text("/tmp/state") == "ready"
+
+        def test_fault(sandbox, sandbox_faults):
+            sandbox_faults.on("TaskExecStart", nth=1).status("UNAVAILABLE")
+            assert sandbox.run("echo", "again").stdout == "again\\n"
+
+        def test_failure(sandbox):
+            sandbox.run("sh", "-c", "echo words; exit 4", check=True)
+
+        def test_local_things(sandbox):
+            with pytest.raises(Exception, match="Modal's cloud does not have Sandbox.usage"):
+                sandbox.usage()
+        """
+    )
+    with running(CloudOptions(warnings={"SandboxCreateV2": "the café closes"})) as cloud:
+        cloud_environment(cloud)
+        result = pytester.runpytest("--sandbox-engine=modal", "-rA", "-W", "default::UserWarning")
+        result.assert_outcomes(passed=4, failed=1, warnings=1)
+        result.stdout.fnmatch_lines(
+            [
+                "sandbox: modal (option --sandbox-engine)*",
+                "*sandbox sb-*",
+                "*sh -c 'echo words; exit 4'*",
+                "*words*",
+                "*ServerWarning: the café closes*",
+            ]
+        )
+        assert cloud.app.state.sandboxes.running() == []
+        assert len(cloud.app.state.sandboxes.all()) >= 6
+
+
+def test_block_cloud(pytester: pytest.Pytester, cloud_environment: Callable[[Cloud], None]) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.cloud
+        def test_marked(sandbox):
+            assert sandbox.run("true").returncode == 0
+
+        def test_unmarked(sandbox):
+            pass
+
+        def test_swallows(request):
+            try:
+                request.getfixturevalue("sandbox")
+            except Exception:
+                pass
+
+        @pytest.mark.cloud
+        def test_needless():
+            pass
+
+        def test_elsewhere(fake_sandboxes, sandbox):
+            assert sandbox.run("true").returncode == 0
+
+        def test_network(sandbox_network):
+            pass
+        """
+    )
+    with running() as cloud:
+        cloud_environment(cloud)
+        result = pytester.runpytest("--sandbox-engine=modal", "--sandbox-block-cloud", "-rA")
+    result.assert_outcomes(passed=3, failed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*PermissionDeniedError: this test would reach Modal's cloud, which *-cloud does*",
+            "*- if it is meant to, mark it: @pytest.mark.cloud",
+            "*the fixture sandbox_network does not work with --sandbox-engine=modal*",
+            "*= tests marked with cloud that did not reach it =*",
+            "  test_block_cloud.py::test_needless",
+        ]
+    )
+    assert len(cloud.app.state.sandboxes.all()) == 1
+
+
+def test_in_ci_without_a_token_only_marked_tests_reach_the_cloud(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")
+    monkeypatch.setenv("MODAL_CONFIG_PATH", "/no/file")
+    monkeypatch.delenv("MODAL_TOKEN_ID", raising=False)
+    pytester.makepyfile("def test_unmarked(sandbox): pass")
+
+    result = pytester.runpytest("--sandbox-engine=modal")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*which is not done in CI without a token for Modal"])
