@@ -15,6 +15,7 @@ from pytest_sandbox.local.engine.machine.secret_names import (
     KEY_NAMES,
     SAMPLE_NAMES,
     SECRET_NAMES,
+    VERSION_CONTROL,
     is_secret,
     unwanted,
 )
@@ -201,6 +202,19 @@ def test_patterns_mean_what_they_mean_to_a_shell(pattern: str) -> None:
             key = any(fnmatchcase(other.lower(), each) for each in KEY_NAMES)
             assert is_secret(other, tracked=True) == (secret and not sample), other
             assert is_secret(other) == ((secret or key) and not sample), other
+
+
+def test_secrets_are_unwanted_at_any_depth(tmp_path: Path) -> None:
+    patterns = (*SECRET_NAMES, *KEY_NAMES, *SAMPLE_NAMES, *VERSION_CONTROL)
+    names = {pattern.replace("*", text) for pattern in patterns for text in ("", "x", ".py")}
+    for name in {*names, *map(str.upper, names), "a.py", "env.pyc", "secrets.py"}:
+        (tmp_path / "a" / "b").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / "b" / name).touch()
+
+    found = {path.removeprefix("a/b/") for path in unwanted(str(tmp_path), lambda path: False)}
+
+    assert found == {each.name for each in (tmp_path / "a" / "b").iterdir() if is_secret(each.name)}
+    assert len(found) > 2 * len(SECRET_NAMES)
 
 
 def test_sockets_and_pipes_are_unwanted(tmp_path: Path) -> None:

@@ -78,12 +78,13 @@ class _Patterns:
     pattern: of 30 patterns and 1,700 files, that took 25 ms.
     """
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, *patterns: str) -> None:
         halves = [pattern.partition("*") for pattern in patterns]
         self._whole = frozenset(start for start, star, _ in halves if not star)
         self._starts = tuple(start for start, star, end in halves if star and not end)
         self._ends = tuple(end for start, star, end in halves if star and not start)
         self._both = [(start, end) for start, _, end in halves if start and end]
+        self._any_start = (*self._starts, *(start for start, _ in self._both))
 
     def match(self, name: str) -> bool:
         return (
@@ -96,8 +97,15 @@ class _Patterns:
             )
         )
 
+    def may_match(self, name: str) -> bool:
+        """Whether it could match: nearly no file does, and this takes a third of the time."""
+        return name in self._whole or name.startswith(self._any_start) or name.endswith(self._ends)
 
-_SECRET, _SAMPLE, _KEY = map(_Patterns, (SECRET_NAMES, SAMPLE_NAMES, KEY_NAMES))
+
+_SECRET, _SAMPLE, _KEY = (
+    _Patterns(*patterns) for patterns in (SECRET_NAMES, SAMPLE_NAMES, KEY_NAMES)
+)
+_ANY = _Patterns(*VERSION_CONTROL, *SECRET_NAMES, *KEY_NAMES)
 
 
 def is_secret(name: str, *, tracked: bool = False) -> bool:
@@ -137,8 +145,12 @@ def unwanted(
         except OSError:
             continue
         for entry in entries:
-            path = f"{relative}/{entry.name}".lstrip("/")
-            if is_secret(entry.name, tracked=is_tracked(path)):
+            name = entry.name
+            suspect = _ANY.may_match(name.lower())
+            if not suspect and entry.is_file(follow_symlinks=False):
+                continue  # as nearly all are
+            path = f"{relative}/{name}".lstrip("/")
+            if suspect and is_secret(name, tracked=is_tracked(path)):
                 yield path
             elif entry.is_dir(follow_symlinks=False):
                 if not skip(path):
