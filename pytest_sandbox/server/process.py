@@ -34,6 +34,9 @@ log = logging.getLogger("pytest_sandbox.server")
 #: fifty sandboxes are created at once, looking after each 700, Python's default, is a tenth of all
 #: work: nearly all that it finds is still in use.
 _YOUNG = 10_000
+#: Turns of the event loop from a message of the zygote to the next request: it is read, a future
+#: has its result, and two coroutines go on.
+_TURNS = 4
 
 
 def run_engine(options: argparse.Namespace) -> int:
@@ -97,17 +100,31 @@ async def _import_server(starting: Coroutine[Any, Any, EngineInfo]) -> EngineInf
     """
     started = asyncio.ensure_future(starting)
     try:
-        await asyncio.sleep(0)
+        await _go_on()
+        from .model import apps  # noqa: F401
 
-        await asyncio.sleep(0)
+        await _go_on()
+        from .model import state  # noqa: F401
 
-        await asyncio.sleep(0)
+        await _go_on()
+        from .rpc import connection  # noqa: F401
+
+        await _go_on()
+        from .rpc import grpc_server  # noqa: F401
+
+        await _go_on()
         from . import application  # noqa: F401
 
         return await started
     except BaseException:
         started.cancel()
         raise
+
+
+async def _go_on() -> None:
+    """Let the start of the engine read an answer of its zygote, and ask for the next thing."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _import_usual() -> None:
