@@ -73,7 +73,13 @@ def test_the_installation_of_a_virtual_environment_has_no_layer(
 @pytest.fixture(scope="module")
 def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("skeleton")
-    skeleton_module.build(str(root), ("null",), {"bin": "usr/bin"}, ["/opt/some/where"])
+    skeleton_module.build(
+        str(root),
+        skeleton_module.Chosen.read("/etc"),
+        ("null",),
+        {"bin": "usr/bin"},
+        ["/opt/some/where"],
+    )
     return root
 
 
@@ -116,7 +122,7 @@ def test_what_not_everybody_may_read_is_not_copied(tmp_path: Path) -> None:
     (source / "ssl/proxy").write_text("http://user:secret@proxy.example/")
     (source / "unknown").write_text("secret")
     target.mkdir()
-    skeleton_module.copy_chosen(str(source), str(target))
+    skeleton_module.Chosen.read(str(source)).write(str(target))
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == [
         "ssl",
         "ssl/open.pem",

@@ -138,7 +138,7 @@ def test_files_of_the_machine_that_are_replaced_are_left_out(
         (source / "magic").write_text("x")
         interrupted = Interrupted(call, (source / "magic").unlink)
         monkeypatch.setattr(skeleton, "os", interrupted)
-        skeleton.copy_chosen(str(source), str(target))
+        skeleton.Chosen.read(str(source)).write(str(target))
         monkeypatch.undo()
         assert (target / "ssl/f").exists()
         shutil.rmtree(target)

@@ -21,6 +21,7 @@ from ..protocol.zygote import SetupFailed, UserNamespaceEntered, ZygoteReady
 from . import priority, stage, user_namespace
 from .config import SandboxConfig
 from .id_ranges import IdRanges, MachineIdRanges
+from .skeleton import Chosen
 from .user_limits import OutsideLimits
 
 TYPE_CHECKING = False
@@ -86,6 +87,8 @@ def _leases(request: SetupRequest) -> IdRanges | None:
 
 def set_up(engine: EngineSocket) -> Setup | None:
     """Do what the engine's first message says; `None` if that fails, which the engine hears."""
+    # While the engine imports what it needs for that message.
+    etc = Chosen.read("/etc")
     request, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(request, SetupRequest):
         return None
@@ -95,7 +98,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
         engine.tell(SetupFailed(error=KernelError.of(error)))
         return None
     try:
-        setup = _set_up(request, engine, cgroups)
+        setup = _set_up(request, engine, cgroups, etc)
     except OSError as error:
         # Else the empty groups would stay until the next run sweeps them.
         cgroups.leave()
@@ -116,7 +119,9 @@ def set_up(engine: EngineSocket) -> Setup | None:
     return setup
 
 
-def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups) -> Setup:
+def _set_up(
+    request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups, etc: Chosen
+) -> Setup:
     outside = OutsideLimits()
     is_root = os.geteuid() == 0 and not request.shift
     preferred = _prefer_itself()  # as root of the machine, if we are
@@ -141,7 +146,7 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     hardening = Hardening(seccomp.program(MACHINE), own_ids=request.own_ids)
     masked = MaskedPaths(is_root=is_root)
     bundle = CriuBundle(request.criu) if request.criu else None
-    built = stage.build(request, machine)
+    built = stage.build(request, machine, etc)
     if bundle is not None:
         bundle.unpack()
     size, inodes = request.size, request.inodes

@@ -13,6 +13,10 @@ import stat
 
 from ..filesystem import mount_points
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 #: Names in /etc that programs need and that hold no secrets.
 ETC = frozenset(
     """
@@ -123,11 +127,14 @@ _NOBODY = 65534
 _FIRST_PERSON = 1000
 
 
-def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: list[str]) -> None:
+def build(
+    root: str, etc: Chosen, devices: tuple[str, ...], links: dict[str, str], points: list[str]
+) -> None:
     """Fill the empty directory `root`.
 
     Args:
         root: where.
+        etc: what shows of the machine's `/etc`.
         devices: names in `/dev` that will be mounted over.
         links: top-level symbolic links, name to target.
         points: absolute paths of directories that will be mounted over.
@@ -141,7 +148,7 @@ def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: li
     os.chmod(f"{root}/etc/shadow", 0o600)
     for name in devices:
         make_file(f"{root}/dev/{name}", b"", 0o666)
-    copy_chosen("/etc", f"{root}/etc")
+    etc.write(f"{root}/etc")
     mount_points.prepare(root, points, [])
 
 
@@ -234,36 +241,67 @@ def _text(lines: list[list[str]]) -> str:
     return "".join(":".join(line) + "\n" for line in lines)
 
 
-def copy_chosen(source: str, target: str) -> None:
-    """Copy those names of a folder that may show, as far as `target` has none of them yet."""
-    with os.scandir(source) as entries:
-        for entry in entries:
-            if entry.name in ETC and not os.path.lexists(f"{target}/{entry.name}"):
-                _copy(entry, f"{target}/{entry.name}")
+class Chosen:
+    """What may show of a folder, in memory: what is in a folder comes after it.
 
+    The zygote reads `/etc` while it waits for the engine, which takes about as long as to write it.
 
-def _copy(entry: os.DirEntry[str], target: str) -> None:
-    """Copy a file, link or directory if everybody may read it; anything else is left out."""
-    try:
-        if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), target)
-        else:
-            _copy_as(entry.stat(follow_symlinks=False), entry.path, target)
-    except (FileNotFoundError, NotADirectoryError):
-        pass  # a package manager may be at work on the machine, and replace files meanwhile
+    Attributes:
+        folders: paths below it.
+        links: paths to targets.
+        files: paths to contents, and modes.
+    """
 
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+        self.links: dict[str, str] = {}
+        self.files: dict[str, tuple[bytes, int]] = {}
 
-def _copy_as(info: os.stat_result, source: str, target: str) -> None:
-    if stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
-        make_folder(target, 0o755)
+    @classmethod
+    def read(cls, source: str) -> Chosen:
+        """Read those names of a folder that may show."""
+        chosen = cls()
         with os.scandir(source) as entries:
             for entry in entries:
-                if not is_secret_name(entry.name):
-                    _copy(entry, f"{target}/{entry.name}")
-    elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
-        content = _content(source, info.st_size)
-        if not has_secret(content, of_apt="/etc/apt/" in source):
-            make_file(target, content, info.st_mode & 0o755)
+                if entry.name in ETC:
+                    chosen._add(entry, entry.name)
+        return chosen
+
+    def write(self, target: str) -> None:
+        """Copy it, as far as `target` has none of its names yet."""
+        there = set(os.listdir(target))
+        for path in filter(_not_in(there), self.folders):
+            make_folder(f"{target}/{path}", 0o755)
+        for path in filter(_not_in(there), self.links):
+            os.symlink(self.links[path], f"{target}/{path}")
+        for path in filter(_not_in(there), self.files):
+            make_file(f"{target}/{path}", *self.files[path])
+
+    def _add(self, entry: os.DirEntry[str], path: str) -> None:
+        """Add a file, link or directory if everybody may read it; anything else is left out."""
+        try:
+            if entry.is_symlink():
+                self.links[path] = os.readlink(entry.path)
+            else:
+                self._add_as(entry.stat(follow_symlinks=False), entry.path, path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # a package manager may be at work on the machine, and replace files meanwhile
+
+    def _add_as(self, info: os.stat_result, source: str, path: str) -> None:
+        if stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
+            self.folders.append(path)
+            with os.scandir(source) as entries:
+                for entry in entries:
+                    if not is_secret_name(entry.name):
+                        self._add(entry, f"{path}/{entry.name}")
+        elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
+            content = _content(source, info.st_size)
+            if not has_secret(content, of_apt="/etc/apt/" in source):
+                self.files[path] = content, info.st_mode & 0o755
+
+
+def _not_in(names: set[str]) -> Callable[[str], bool]:
+    return lambda path: path.partition("/")[0] not in names
 
 
 def is_secret_name(name: str) -> bool:

@@ -82,7 +82,7 @@ class OpenedMachine:
         }
 
 
-def build(request: SetupRequest, machine: OpenedMachine) -> Stage:
+def build(request: SetupRequest, machine: OpenedMachine, etc: skeleton.Chosen) -> Stage:
     """Build the stage and make it the root.
 
     The scripts of a virtual environment that shows at another path are made anew beside it.
@@ -90,6 +90,7 @@ def build(request: SetupRequest, machine: OpenedMachine) -> Stage:
     Args:
         request: the engine's, which says what it is made of.
         machine: what was opened of the machine.
+        etc: what shows of its `/etc`.
     """
     folders = machine.folders
     devices = [mounts.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
@@ -105,7 +106,7 @@ def build(request: SetupRequest, machine: OpenedMachine) -> Stage:
         os.mkdir(f"{_AT}/{name}", 0o755)
     trees = in_order(tree for folder in folders if (tree := folder.attach(_AT)) is not None)
     points = [tree.path for tree in trees if tree.shown != "with project"]
-    skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, request.links, points)
+    skeleton.build(f"{_AT}/skeleton", etc, root_mounts.DEVICES, request.links, points)
     for path, texts in machine.scripts.items():
         skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)
     skeleton.add_files(f"{_AT}/skeleton", machine.files, request.more_links)

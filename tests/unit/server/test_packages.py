@@ -282,7 +282,7 @@ def test_secrets_in_settings_of_apt_do_not_show(tmp_path: Path, text: str) -> No
     packages = machine(tmp_path, {"etc/apt/sources.list": text})
     assert packages.hidden_settings() == ["/etc/apt/sources.list"]
     (tmp_path / "seen").mkdir()
-    skeleton.copy_chosen(str(tmp_path / "etc"), str(tmp_path / "seen"))
+    skeleton.Chosen.read(str(tmp_path / "etc")).write(str(tmp_path / "seen"))
     assert os.listdir(tmp_path / "seen/apt") == []
 
 
