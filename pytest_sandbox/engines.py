@@ -93,11 +93,11 @@ def _process(options: Mapping[str, str]) -> Engine:
 
 def _remote(name: str, options: Mapping[str, str]) -> Engine:
     from ._shared.network.engine_address import InvalidAddress, RemoteAddress
-    from .remote import remote_engine
+    from .remote import RUN_OPTIONS, remote_engine
 
-    check_options(name.partition("://")[0], options, ())
+    check_options(name.partition("://")[0], options, RUN_OPTIONS)
     try:
-        return remote_engine(RemoteAddress.parse(name))
+        return remote_engine(RemoteAddress.parse(name), options)
     except InvalidAddress as error:
         raise EngineUnavailable(error.reason, error.remedy) from None
 

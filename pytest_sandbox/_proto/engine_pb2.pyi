@@ -241,8 +241,17 @@ class TaskSpec(_message.Message):
     def __init__(self, main: _Optional[_Union[ProcessSpec, _Mapping]] = ..., image: _Optional[_Union[RootImage, _Mapping]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., workdir: _Optional[bytes] = ..., hostname: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., gpus: _Optional[_Union[Gpus, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., membership: _Optional[_Union[Membership, _Mapping]] = ..., freezable: bool = ..., exit_snapshot: bool = ..., resume: _Optional[bytes] = ..., name: _Optional[bytes] = ..., tags: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., groups: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class StartRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("options",)
+    class OptionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    options: _containers.ScalarMap[str, str]
+    def __init__(self, options: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StartReply(_message.Message):
     __slots__ = ("failure", "name", "mode", "capabilities", "details", "fingerprint", "network", "one_image", "search_path", "packages", "packages_left_out", "machine")

@@ -6,7 +6,6 @@ import argparse
 import os
 import secrets
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -88,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     options = parse_engine_options(args.engine_option)
     if args.script is not None:
         options["script"] = os.path.abspath(args.script)
-    server = FarServer(partial(load_engine, args.engine, options))
+    server = FarServer(lambda asked: load_engine(args.engine, {**asked, **options}))
     try:
         if args.stdio:
             server.serve_pipes(0, output)

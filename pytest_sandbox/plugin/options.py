@@ -160,15 +160,17 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
     if engine == CLOUD_ENGINE:  # images and networks are Modal's, and known by no other name
         return {**_cloud_options(config), **options}
     options = {**_image_options(config), **options}
-    if engine != "local":
+    remote = "://" in engine
+    if engine != "local" and not remote:
         return options
-    # The engine shows the project only in sandboxes that ask for it.
     wanted = {} if network == "none" else {"network": network}
     if gpu_settings(config).mode == "fake":
         wanted["gpus"] = "simulated"
     if pool != "auto":
         wanted["pool"] = pool
-    return {"project": str(config.rootpath), **wanted, **options}
+    # The engine shows the project only in sandboxes that ask for it, and one elsewhere has none.
+    project = {} if remote else {"project": str(config.rootpath)}
+    return {**project, **wanted, **options}
 
 
 def _blocks_cloud(config: pytest.Config) -> str:

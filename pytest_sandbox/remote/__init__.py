@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from .near.engine import RemoteEngine as RemoteEngine
     from .serving import FarListening as FarListening
     from .serving import FarServer as FarServer
+    from .wire.options import RUN_OPTIONS as RUN_OPTIONS
 
 _WHERE = {
+    "RUN_OPTIONS": "wire.options",
     "FarConnection": "near.connection",
     "FarListening": "serving",
     "FarServer": "serving",
@@ -34,6 +36,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "RUN_OPTIONS",
     "FarConnection",
     "FarListening",
     "FarServer",

@@ -12,18 +12,25 @@ from .near.engine import RemoteEngine
 from .protocol import PROTOCOL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .near.connection import FarConnection
 
 
-def remote_engine(address: RemoteAddress) -> RemoteEngine:
-    """The engine at an address, not yet started."""
+def remote_engine(address: RemoteAddress, options: Mapping[str, str]) -> RemoteEngine:
+    """The engine at an address, not yet started.
+
+    Args:
+        address: of the far side.
+        options: for the engine there; of `RUN_OPTIONS`.
+    """
 
     async def connect() -> FarConnection:
         link = NearLink(address, PROTOCOL)
         await link.connect()
         return link
 
-    return RemoteEngine(connect)
+    return RemoteEngine(connect, options=options)
 
 
 async def machine_at(address: str) -> str:

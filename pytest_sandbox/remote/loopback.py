@@ -28,7 +28,7 @@ def loopback_engine(make: Callable[[], Engine], clock: Clock | None = None) -> R
     """
 
     async def connect() -> Loopback:
-        return Loopback(FarService(make))
+        return Loopback(FarService(lambda _: make()))
 
     return RemoteEngine(connect, clock)
 

@@ -24,7 +24,7 @@ from .link.pipes import PipeTransport
 from .protocol import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pytest_sandbox.engine import Engine
 
@@ -59,10 +59,10 @@ class FarServer:
     """Serves engines of this machine, one for each run.
 
     Args:
-        make: makes an engine, which is not started.
+        make: makes an engine, which is not started, with options that a run chose.
     """
 
-    def __init__(self, make: Callable[[], Engine]) -> None:
+    def __init__(self, make: Callable[[Mapping[str, str]], Engine]) -> None:
         self._make = partial(FarService, make)
 
     def serve(self, where: FarListening, announce: Callable[[RemoteAddress], None]) -> None:

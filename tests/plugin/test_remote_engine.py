@@ -119,6 +119,28 @@ def test_the_project_is_refused_by_its_name(
     result.stdout.fnmatch_lines("*upload*")
 
 
+def test_a_run_chooses_what_is_its_own_and_nothing_else(
+    pytester: pytest.Pytester, remote: RemoteAddress
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_network(sandbox):
+            assert sandbox.run("cat", "/etc/resolv.conf").stdout
+
+        @pytest.mark.gpu
+        def test_gpu(sandbox):
+            assert "GPU" in sandbox.run("nvidia-smi", "-L").stdout
+        """
+    )
+    pytester.runpytest(
+        "--sandbox-network=open", "--gpu=fake", "--sandbox-pool=off"
+    ).assert_outcomes(passed=2)
+    result = pytester.runpytest("--sandbox-engine-option=memory=1G")
+    result.stdout.fnmatch_lines("*the engine 'grpc+tls' has no option 'memory'*")
+
+
 @pytest.mark.parametrize(
     ("engine", "why"),
     [

@@ -12,7 +12,7 @@ from pytest_sandbox.server import RpcServer
 from .session import FarSession
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from grpclib.const import Handler
     from grpclib.protocol import H2Protocol
@@ -28,13 +28,13 @@ class FarService:
     """Serves one session by an engine of its own.
 
     Args:
-        make: makes the engine, which is not started.
+        make: makes the engine, which is not started, with options that the run chose.
 
     Attributes:
         session: that is served.
     """
 
-    def __init__(self, make: Callable[[], Engine]) -> None:
+    def __init__(self, make: Callable[[Mapping[str, str]], Engine]) -> None:
         self.session = FarSession(make)
         self._handlers = self.session.__mapping__()
 

@@ -12,6 +12,7 @@ from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox.engine import EngineUnavailable, SupportsPackages
 
 from ..wire.infos import FarInfo, info_to_wire
+from ..wire.options import options_from_wire
 from .answering import serve
 from .engine_calls import EngineCalls
 from .file_calls import FarFileCalls
@@ -38,10 +39,10 @@ class FarSession:
     all that the run has made.
 
     Args:
-        make_engine: makes an engine, which is not started.
+        make_engine: makes an engine, which is not started, with options that the run chose.
     """
 
-    def __init__(self, make_engine: Callable[[], Engine]) -> None:
+    def __init__(self, make_engine: Callable[[Mapping[str, str]], Engine]) -> None:
         self._make_engine = make_engine
         self._engine: Engine | None = None
         self._starting: asyncio.Task[EngineInfo] | None = None
@@ -68,7 +69,7 @@ class FarSession:
         """Make the engine, and start it."""
         if self._engine is not None or self._over:
             raise EngineUnavailable("the engine of this session was started before")
-        engine = self._engine = self._make_engine()
+        engine = self._engine = self._make_engine(options_from_wire(request.options))
         self._starting = asyncio.ensure_future(engine.start())
         info = await asyncio.shield(self._starting)
         packages: tuple[bool, tuple[str, ...]] = (False, ())

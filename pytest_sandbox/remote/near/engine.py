@@ -82,11 +82,16 @@ class RemoteEngine(
     Args:
         connect: connects to the far side, and begins a session.
         clock: where the server takes the time from.
+        options: for the engine there; of `RUN_OPTIONS`.
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[FarConnection]], clock: Clock | None = None
+        self,
+        connect: Callable[[], Awaitable[FarConnection]],
+        clock: Clock | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
+        self._options = options or {}
         self.clock = clock or SystemClock()
         self._connect = connect
         self._connection: FarConnection | None = None
@@ -127,7 +132,7 @@ class RemoteEngine(
         connection = self._connection = await self._connect()
         calls = NearCalls(connection)
         try:
-            reply = await calls.ask(calls.stub.Start, pb.StartRequest())
+            reply = await calls.ask(calls.stub.Start, pb.StartRequest(options=self._options))
             with calls.honest():
                 far = info_from_wire(reply)
         except BaseException:

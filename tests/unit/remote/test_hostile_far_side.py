@@ -42,7 +42,7 @@ class LyingService(FarService):
 
     def __init__(self) -> None:
         self.lies: dict[str, Lie] = {}
-        super().__init__(StuckEngine().engine)
+        super().__init__(lambda _: StuckEngine().engine())
 
     def handler(self, path: str) -> Handler | None:
         honest = super().handler(path)

@@ -53,7 +53,7 @@ class Near:
 
 @pytest_asyncio.fixture
 async def near() -> AsyncIterator[Near]:
-    near = Near(FarService(FakeEngine))
+    near = Near(FarService(lambda _: FakeEngine()))
     await near.start()
     yield near
     await near.still_works()
@@ -90,13 +90,13 @@ async def failure_after(stream: Any, *orders: pb.Order) -> pb.Failure:
 
 @pytest.mark.asyncio
 async def test_nothing_works_before_the_start() -> None:
-    near = Near(FarService(FakeEngine))
+    near = Near(FarService(lambda _: FakeEngine()))
 
     reply = await near.talk("Create", pb.Order(create=pb.CreateRequest(spec=SPEC)))
 
     assert reply.failure.kind == pb.Failure.UNAVAILABLE
     await near.connection.close()
-    await FarService(FakeEngine).end()
+    await FarService(lambda _: FakeEngine()).end()
 
 
 @pytest.mark.asyncio
@@ -120,7 +120,7 @@ async def test_a_call_that_does_not_begin(near: Near, rpc: str, message: Any) ->
 
 @pytest.mark.asyncio
 async def test_numbers_of_another_session_mean_nothing() -> None:
-    one, other = Near(FarService(FakeEngine)), Near(FarService(FakeEngine))
+    one, other = Near(FarService(lambda _: FakeEngine())), Near(FarService(lambda _: FakeEngine()))
     await one.start()
     await other.start()
     _, number = await created(one)
@@ -228,7 +228,7 @@ async def test_what_is_no_message(near: Near) -> None:
 async def test_a_flood_of_input_waits_for_the_program() -> None:
     """Nothing of it is held beyond what a process may have waiting; other calls go on."""
     far = StuckEngine()
-    near = Near(FarService(far.engine))
+    near = Near(FarService(lambda _: far.engine()))
     await near.start()
     stream, _ = await created(near)
 
@@ -253,7 +253,7 @@ async def test_a_bug_of_an_engine_is_told_and_logged(caplog: pytest.LogCaptureFi
         async def forget_volume(self, volume: str) -> None:
             raise KeyError(volume)
 
-    near = Near(FarService(Broken))
+    near = Near(FarService(lambda _: Broken()))
     await near.start()
 
     reply = await near.stub.ForgetVolume(pb.VolumeRequest(volume=b"v"))
@@ -277,7 +277,7 @@ async def test_layers_are_what_their_digest_says(tmp_path: Path) -> None:
             setattr(type(engine), "image_store", ImageStore(tmp_path, limit=1000))  # noqa: B010
             return engine
 
-    near = Near(FarService(Storing().engine))
+    near = Near(FarService(lambda _: Storing().engine()))
     await near.start()
     digest = f"sha256:{hashlib.sha256(b'good').hexdigest()}"
 

@@ -33,7 +33,7 @@ class LongWay(FarConnection):
     reason = ""
 
     def __init__(self) -> None:
-        self._service = FarService(lambda: FakeEngine(clock=SystemClock()))
+        self._service = FarService(lambda _: FakeEngine(clock=SystemClock()))
         self._channel = self.channel = _LongChannel(self)
         self.wire: Wire
         self.connected = asyncio.Event()

@@ -43,7 +43,7 @@ class Stuck:
 
     def __init__(self) -> None:
         self.far = StuckEngine()
-        self.connection = Loopback(FarService(self.far.engine))
+        self.connection = Loopback(FarService(lambda _: self.far.engine()))
         self.engine = RemoteEngine(self._connect)
         self.task: RemoteTask
         self.process: RemoteProcess
@@ -234,7 +234,7 @@ async def test_an_engine_that_does_not_start_there_is_an_error_of_the_start() ->
         def engine(self) -> Any:
             raise EngineUnavailable("no user namespaces", "sysctl them")
 
-    connection = Loopback(FarService(Fails().engine))
+    connection = Loopback(FarService(lambda _: Fails().engine()))
 
     async def connect() -> Loopback:
         return connection
@@ -269,7 +269,7 @@ async def test_an_ability_that_the_far_engine_lacks_says_what_it_says() -> None:
                 "Plain", (type(whole).__mro__[1],), {n: getattr(type(whole), n) for n in names}
             )()
 
-    connection = Loopback(FarService(Plain().engine))
+    connection = Loopback(FarService(lambda _: Plain().engine()))
 
     async def connect() -> Loopback:
         return connection
