@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pytest_sandbox.cloud")
 
+#: Seconds that the end of a short run waits until what earlier ones left is ended.
+_LEFTOVERS_TIMEOUT = 2.0
 #: Seconds that a sandbox may live, unless an option says otherwise, and those that Modal allows.
 LIFETIME, LONGEST = 3600, 24 * 3600
 
@@ -69,6 +71,7 @@ async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             leftovers = asyncio.ensure_future(end_leftovers(app.control, directory, _told))
             await stop.wait()
             log.info("ending %d sandboxes", len(app.sandboxes.running()))
+            await asyncio.wait({leftovers}, timeout=_LEFTOVERS_TIMEOUT)
             leftovers.cancel()
         finally:
             server.close()
