@@ -41,7 +41,7 @@ def details(ready: KeeperReady, options: ProcessOptions) -> dict[str, str]:
         "reading": "what a user without rights may read"
         if ready.own_ids
         else "all that you may read, folders of other sandboxes too",
-        "TCP": _tcp(ready, options),
+        "network": _network(ready, options),
         "other processes": "cannot be signalled"
         if ready.own_ids or ready.landlock >= SCOPES_SINCE
         else "yours can be signalled",
@@ -56,7 +56,7 @@ def without_isolation() -> Finding:
     own_ids = os.geteuid() == 0
     ready = KeeperReady(landlock=landlock.version(), own_ids=own_ids, filtered=True)
     told = details(ready, ProcessOptions())
-    here = "; ".join(f"{name}: {told[name]}" for name in ("writing", "reading", "TCP"))
+    here = "; ".join(f"{name}: {told[name]}" for name in ("writing", "reading", "network"))
     return Finding(
         f"engine {NAME}", True, f"{NOT_ISOLATED[NAME]}. Never chosen by itself. Here: {here}"
     )
@@ -91,10 +91,10 @@ def _writing(ready: KeeperReady) -> str:
     return "wherever you may write: this kernel has no Landlock, or it is turned off"
 
 
-def _tcp(ready: KeeperReady, options: ProcessOptions) -> str:
+def _network(ready: KeeperReady, options: ProcessOptions) -> str:
     if ready.landlock < PORTS_SINCE:
-        return "connects to anywhere: this needs Landlock of Linux 6.7"
+        return "that of this machine: Landlock of Linux 6.7 is needed to forbid connections"
     if not options.connect:
-        return "connects to nothing, its own ports included: option connect"
+        return "none, no connection to its own ports either: option connect"
     ports = ", ".join(map(str, options.connect))
-    return f"connects to port {ports} of any machine"
+    return f"TCP connections to port {ports} of any machine"

@@ -22,11 +22,13 @@ def verdict(machine: str, number: int, *args: int, arch: int | None = None) -> i
     return run(machine, number, *args, arch=arch)[0]
 
 
-def run(machine: str, number: int, *args: int, arch: int | None = None) -> tuple[int, int]:
-    """The answer, and how many steps it took: bpf(4), the five instructions that it uses."""
+def run(
+    machine: str, number: int, *args: int, arch: int | None = None, tcp_only: bool = False
+) -> tuple[int, int]:
+    """The answer, and how many steps it took: bpf(4), the six instructions that it uses."""
     audit = ARCHITECTURES[machine] if arch is None else arch
     data = struct.pack("=IIQ6Q", number, audit, 0, *args, *[0] * (6 - len(args)))
-    program = list(struct.iter_unpack("=HBBI", seccomp.program(machine)))
+    program = list(struct.iter_unpack("=HBBI", seccomp.program(machine, tcp_only=tcp_only)))
     accumulator = position = 0
     for step in itertools.count(1):
         code, skip_true, skip_false, k = program[position]
@@ -35,6 +37,9 @@ def run(machine: str, number: int, *args: int, arch: int | None = None) -> tuple
             return int(k), step
         if code == 0x20:
             (accumulator,) = struct.unpack_from("=I", data, k)
+            continue
+        if code == 0x54:
+            accumulator &= k
             continue
         tests = {0x15: accumulator == k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}
         position += skip_true if tests[code] else skip_false
@@ -235,3 +240,24 @@ def test_no_call_is_compared_with_all_others(machine: str) -> None:
     numbers = range(500)
     assert max(run(machine, number)[1] for number in numbers) <= 24
     assert sum(run(machine, number)[1] for number in numbers) / len(numbers) <= 12
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_a_filter_can_leave_tcp_as_the_only_protocol(machine: str) -> None:
+    column = list(ARCHITECTURES).index(machine)
+    stream, datagram, flags = 1, 2, 0o2004000
+
+    def answer(call: tuple[int, int], *args: int) -> int:
+        return run(machine, call[column], *args, tcp_only=True)[0]
+
+    socket, sendto, sendmsg = (41, 198), (44, 206), (46, 211)
+    for family in (2, 10):
+        assert answer(socket, family, stream | flags, 0) == ALLOW
+        assert answer(socket, family, stream, 6) == ALLOW
+        assert answer(socket, family, stream, 262) == refused(errno.EPROTONOSUPPORT)
+        assert answer(socket, family, datagram | flags, 0) == refused(errno.EACCES)
+    assert answer(socket, 1, datagram, 0) == answer(socket, 16, 3, 4) == ALLOW
+    assert answer(socket, 16, 3, 9) == refused(errno.EPROTONOSUPPORT)
+    fast = 0x20000000 | 0x4000
+    assert answer(sendto, 3, 0, 0, fast) == answer(sendmsg, 3, 0, fast) == refused(errno.EOPNOTSUPP)
+    assert answer(sendto, 3, 0, 0, 0x4000) == answer(sendmsg, 3, fast, 0) == ALLOW

@@ -13,6 +13,7 @@ LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 JUMP_IF_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 JUMP_IF_GREATER_OR_EQUAL = 0x35  # BPF_JMP | BPF_JGE | BPF_K
 JUMP_IF_ANY_BIT = 0x45  # BPF_JMP | BPF_JSET | BPF_K
+AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
 RETURN = 0x06  # BPF_RET | BPF_K
 #: Bytes of one instruction, `struct sock_filter`.
 SIZE = 8
@@ -23,7 +24,7 @@ def instruction(code: int, k: int, skip_true: int = 0, skip_false: int = 0) -> b
 
     Args:
         code: one of the opcodes above.
-        k: an offset for `LOAD`, a constant for jumps, a verdict for `RETURN`.
+        k: an offset for `LOAD`, a constant for jumps and `AND`, a verdict for `RETURN`.
         skip_true: how many instructions a jump skips if its test is true.
         skip_false: how many if it is false.
     """

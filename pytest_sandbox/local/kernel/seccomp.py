@@ -128,6 +128,8 @@ _SCHEDULE = ((203, 122), (314, 274), (142, 118), (144, 119))
 _SETPRIORITY = (141, 140)
 _SETRLIMIT = (160, 164)
 _SOCKET = (41, 198)
+#: sendto, sendmsg, sendmmsg, and which of their arguments has the flags.
+_SENDING = (((44, 206), 3), ((46, 211), 2), ((307, 269), 3))
 
 #: Column in the tables above, and AUDIT_ARCH_... of include/uapi/linux/audit.h.
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -154,7 +156,14 @@ _ALL_OF_A_USER = 2
 #: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others need modules of the kernel that are seldom
 #: tested, or reach further than the network namespace, as vsock(7) does.
 _FAMILIES = (1, 2, 10, 16)
-_AF_NETLINK = 16
+_AF_INET, _AF_INET6, _AF_NETLINK = 2, 10, 16
+#: The bits of a socket's type that are no flags: SOCK_TYPE_MASK of include/linux/net.h.
+_SOCKET_TYPE, _SOCK_STREAM = 0xF, 1
+#: Connects while it sends, for which security modules are not asked: tcp_sendmsg_fastopen in
+#: net/ipv4/tcp.c.
+_MSG_FASTOPEN = 0x20000000
+#: The usual protocol, and IPPROTO_TCP; streams of MPTCP and SCTP are others.
+_TCP = (0, 6)
 #: NETLINK_ROUTE, NETLINK_SOCK_DIAG. Others write records of audit(8), tell of the machine's
 #: devices (where there is no user namespace), or are large parts of the kernel: netlink(7).
 _NETLINK = (0, 4)
@@ -172,8 +181,12 @@ _LAST = 0xFFFFFFFF  # the largest number of a call
 _ALLOWED = [bpf.instruction(bpf.RETURN, _ALLOW)]
 
 
-def program(machine: str) -> bytes:
+def program(machine: str, *, tcp_only: bool = False) -> bytes:
     """The filter for a machine as `os.uname` names it, as `struct sock_filter[]`.
+
+    Args:
+        machine: the machine.
+        tcp_only: whether sockets of IPv4 and IPv6 are those of TCP only, and connect by connect(2).
 
     Raises:
         KeyError: there is none for this machine.
@@ -187,17 +200,19 @@ def program(machine: str) -> bytes:
             bpf.instruction(bpf.JUMP_IF_EQUAL, audit, skip_true=1),
             *_error(errno.ENOSYS),
             bpf.instruction(bpf.LOAD, _NUMBER),
-            *_search(_ranges(_verdicts(machine, column))),
+            *_search(_ranges(_verdicts(machine, column, tcp_only=tcp_only))),
         ]
     )
 
 
-def _verdicts(machine: str, column: int) -> dict[tuple[int, int], list[bytes]]:
+def _verdicts(machine: str, column: int, *, tcp_only: bool) -> dict[tuple[int, int], list[bytes]]:
     """What becomes of calls, by their numbers: from, and up to before. Others are allowed."""
     # Among the unknown are the calls of x32 programs, which have a bit of their own in their
     # number; a list that did not refuse these would be bypassed: seccomp(2).
     verdicts = dict.fromkeys(UNKNOWN[machine], _error(errno.ENOSYS))
     some_sockets = [*_only(_FAMILIES, errno.EAFNOSUPPORT), *_some_netlink()]
+    if tcp_only:
+        some_sockets += _only_tcp()
     one = {
         **{numbers[column]: _error(errno.ENOSYS) for numbers in ABSENT.values()},
         **{numbers[column]: _error(errno.EPERM) for numbers in DENIED.values()},
@@ -212,6 +227,9 @@ def _verdicts(machine: str, column: int) -> dict[tuple[int, int], list[bytes]]:
         _PRLIMIT[column]: _when([*_refuse_each(_PID_1), _argument(1), *_keep_core_limit()]),
         _SOCKET[column]: _when(some_sockets),
     }
+    if tcp_only:
+        fast_open = _refuse(bpf.JUMP_IF_ANY_BIT, _MSG_FASTOPEN, errno.EOPNOTSUPP)
+        one |= {numbers[column]: _when(fast_open, flags) for numbers, flags in _SENDING}
     verdicts.update(
         {(number, number + 1): verdict for number, verdict in one.items() if number is not None}
     )
@@ -289,6 +307,25 @@ def _some_netlink() -> list[bytes]:
     """Of the sockets of netlink(7), whose family was just found, allow those of some protocols."""
     body = [_argument(2), *_only(_NETLINK, errno.EPROTONOSUPPORT)]
     return [bpf.instruction(bpf.JUMP_IF_EQUAL, _AF_NETLINK, skip_false=len(body)), *body]
+
+
+def _only_tcp() -> list[bytes]:
+    """Of the sockets of IPv4 and IPv6, allow those of TCP, after what is above.
+
+    That leaves the family, or a protocol of netlink, which no family of these has for a number.
+    """
+    body = [
+        _argument(1),
+        bpf.instruction(bpf.AND, _SOCKET_TYPE),
+        *_only((_SOCK_STREAM,), errno.EACCES),
+        _argument(2),
+        *_only(_TCP, errno.EPROTONOSUPPORT),
+    ]
+    return [
+        bpf.instruction(bpf.JUMP_IF_EQUAL, _AF_INET, skip_true=1),
+        bpf.instruction(bpf.JUMP_IF_EQUAL, _AF_INET6, skip_false=len(body)),
+        *body,
+    ]
 
 
 def _keep_priority() -> list[bytes]:

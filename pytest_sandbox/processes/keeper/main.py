@@ -181,7 +181,9 @@ def _keep(engine: EngineSocket, wakeup: int, setup: messages.KeeperSetup) -> Non
         return
     version = landlock.version() if setup.landlock else 0
     try:
-        program = seccomp.program(syscalls.MACHINE)
+        # Landlock knows ports of TCP only.
+        tcp_only = version >= landlock.PORTS_SINCE
+        program = seccomp.program(syscalls.MACHINE, tcp_only=tcp_only)
     except KeyError:
         program = None
     restrictions = Restrictions(version, setup.ports, program)
