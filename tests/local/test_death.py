@@ -176,7 +176,8 @@ async def main():
     await engine.start()
     print(engine.factory.zygote.pid, flush=True)
     while True:
-        await (await engine.create(TaskSpec())).kill()
+        # With a directory that is made, it is ready when all is done.
+        await (await engine.create(TaskSpec(workdir="/srv"))).kill()
 
 asyncio.run(main())
 """

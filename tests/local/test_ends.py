@@ -13,6 +13,7 @@ from pytest_sandbox.engine import EndCause, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
 from pytest_sandbox.local.engine.machine.host_image import host_image
+from pytest_sandbox.local.protocol.helpers import ENTERED, HANDLES
 from pytest_sandbox.local.protocol.zygote import Figures, SandboxEnded, SandboxGone
 from pytest_sandbox.local.zygote.sandbox_record import SandboxRecord
 from pytest_sandbox.local.zygote.sandbox_table import SandboxTable
@@ -97,13 +98,38 @@ async def test_of_an_idle_one_all_is_freed_soon(fresh: LocalEngine) -> None:
     assert (await tasks[0].usage()).cpu_seconds
 
 
+def record_of(gate: socket.socket) -> SandboxRecord:
+    group: Any = None
+    return SandboxRecord("1", gate, group, [], None, project=False, volumes=False)
+
+
+@pytest.mark.parametrize("enters", [True, False])
+def test_its_mounts_are_used_only_once_it_sees_no_others(enters: bool) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    record = record_of(ours)
+    read, write = os.pipe()
+    with theirs, open(read), open(write):
+        socket.send_fds(theirs, [HANDLES], [read, write, read])
+        if enters:
+            theirs.send(ENTERED)
+        theirs.shutdown(socket.SHUT_WR)
+
+        assert os.fstat(record.store) == os.fstat(read)
+        if enters:
+            assert os.fstat(record.mount_namespace) == os.fstat(write)
+        else:
+            with pytest.raises(ProcessLookupError, match="has ended"):
+                _ = record.mount_namespace
+        assert os.fstat(record.network_namespace) == os.fstat(read)
+        record.close()
+
+
 def test_what_pid_1_is_left_is_freed_with_it() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     read, write = os.pipe2(os.O_NONBLOCK)
     socket.send_fds(theirs, [b"handles"], [write])
     os.close(write)
-    group: Any = None
-    record = SandboxRecord("1", ours, group, [], None, project=False, volumes=False)
+    record = record_of(ours)
 
     try:
         record.leave_to_pid_1()

@@ -446,3 +446,23 @@ async def test_a_sandbox_that_cannot_be_built_says_why(peer: Peer) -> None:
     peer.say(["SandboxFailed", 0, {"error": {"number": 28, "text": "no space", "path": "/box"}}])
     with pytest.raises(BuildFailed, match="no space"):
         await asyncio.wait_for(pending, 30)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+async def test_why_it_cannot_serve_is_told(peer: Peer, ready: bool) -> None:
+    """Where all that was asked for is there, it says so before it is done."""
+    if ready:
+        peer.say(["AgentReady", 0, {"no_network": ""}])
+        await asyncio.wait_for(peer.link.ready, 10)
+    request = await ask(peer)
+    error = {"number": errno.ENOMEM, "path": "umount2", "text": "no memory"}
+    peer.say(["SandboxFailed", 0, {"error": error}])
+    peer.sock.close()
+
+    with pytest.raises(TaskEnded if ready else BuildFailed, match="no memory"):
+        await asyncio.wait_for(request, 10)
+    if ready:
+        assert "no memory" in peer.link.broken
+    else:
+        with pytest.raises(BuildFailed, match="no memory"):
+            await peer.link.ready

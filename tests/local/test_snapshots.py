@@ -193,3 +193,18 @@ async def test_a_layer_is_freed_when_nothing_depends_on_it(engine: LocalEngine) 
         await engine.forget(await take_snapshot(task, way))
     await task.wait()
     assert engine.factory.store.layers == 0
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_sandbox_that_is_not_quite_done_can_have_mounts(engine: LocalEngine) -> None:
+    """It is told to be ready while it still sees what it is made of, and must not be looked at."""
+    first = await engine.create(TaskSpec())
+    await shell(first, "mkdir /srv/d; echo there > /srv/d/f")
+    directory = await first.snapshot_directory("/srv/d")
+    await first.kill()
+    for _ in range(5):
+        task = await engine.create(TaskSpec())
+        await task.mount("/mnt", directory)
+        assert (await shell(task, "cat /mnt/f")).out == "there\n"
+        await task.kill()
+    await engine.forget(directory)

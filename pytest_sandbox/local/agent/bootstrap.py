@@ -161,14 +161,16 @@ class NewSandbox:
         self._agent = bootstrap.agent
         join = PreparedCalls()
         cgroups.join(join)
-        self._enter = None if plan.volumes else bootstrap.enter(self._kept)
-        # The groups first, so that the sandbox pays for the memory that building it takes.
-        self._before = join, bootstrap.build(plan, gate)
-        self._settle = bootstrap.settle(plan)
         self._harden = bootstrap.harden(plan.processes)
-        # The engine, and whoever waits for it, goes on while the rest is prepared: what is asked
+        tell = bootstrap.tell(sock)
+        # The engine, and whoever waits for it, goes on while the rest is done: what is asked
         # meanwhile waits in the socket.
-        self._tell = None if plan.network else bootstrap.tell(sock)
+        early = [tell] if _cannot_fail_later(plan) else []
+        late = [] if early or plan.network else [tell]
+        # The groups first, so that the sandbox pays for the memory that building it takes.
+        self._before = [join, bootstrap.build(plan, gate), *early]
+        self._enter = None if plan.volumes else bootstrap.enter(self._kept)
+        self._after = [bootstrap.settle(plan), *([] if plan.network else [self._harden]), *late]
 
     def run(self) -> None:
         """Be its PID 1; never returns."""
@@ -179,13 +181,12 @@ class NewSandbox:
                 self._enter.make()
             else:
                 self._enter_with_volumes()
-            self._settle.make()
-            if self._tell is not None:
-                self._harden.make()
-                self._tell.make()
-                self._agent.begin(self._sock)
-            else:
+            for calls in self._after:
+                calls.make()
+            if self._plan.network:
                 self._begin_with_outlet()
+            else:
+                self._agent.begin(self._sock)
         except Exception as error:
             cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
             wire.send(self._sock, SandboxFailed(error=KernelError.of(cause)))
@@ -250,8 +251,17 @@ def _end() -> None:
     os._exit(0)  # the zygote is gone, or could not map the ids
 
 
+def _cannot_fail_later(plan: SandboxPlan) -> bool:
+    """Whether all that may be wrong with what was asked for shows while the mounts are made.
+
+    Later steps fail only if the kernel has no memory, or refuses what it did not refuse the trial
+    sandbox of the zygote.
+    """
+    return not (plan.stack or plan.volumes or plan.network) and plan.workdir == _WORKDIR
+
+
 def _enter(kept: list[int]) -> PreparedCalls:
-    """Enter the root of the sandbox, with no descriptor of the machine but some.
+    """Enter the root of the sandbox, with no descriptor of the machine but some; tell the zygote.
 
     Before the first path is looked up that a hostile program may have made a link of: the magic
     links of `/proc/self/fd` lead wherever a descriptor does, out of the root too.
@@ -266,6 +276,8 @@ def _enter(kept: list[int]) -> PreparedCalls:
     close_all_except([0, 1, 2, *kept], calls)
     # What volumes and working directories need besides is made with the usual modes.
     calls.add("umask", 0o022)
+    _, gate, *_ = kept
+    prepare_send(gate, helpers.ENTERED, [], calls)
     return calls
 
 

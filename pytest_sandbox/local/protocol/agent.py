@@ -194,7 +194,7 @@ GATEWAY_TO_AGENT = family(ConnectRequest)
 
 
 class AgentReady(Message, descriptors=(0, 4)):
-    """The sandbox is built, and the agent serves.
+    """The sandbox is built, and the agent serves, at once or in a moment.
 
     Beside it the sockets of its way out, where one was wanted and could be made: listeners, one for
     questions for names, and one at which the agent begins connections to ports inside.
@@ -207,7 +207,7 @@ class AgentReady(Message, descriptors=(0, 4)):
 
 
 class SandboxFailed(Message):
-    """The sandbox could not be built."""
+    """The sandbox could not be built; or, after `AgentReady`, the agent cannot serve it."""
 
     error: KernelError
 

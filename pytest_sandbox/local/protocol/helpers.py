@@ -2,7 +2,7 @@
 
 A helper says one thing and ends: `HelperDone`, an answer for the engine, or `Failed`. An agent is
 told that its user ids are mapped, with the mounts that are mapped for it, and gives
-`SandboxHandles`.
+`SandboxHandles`, then `ENTERED`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def prepare_go(
 
 
 class SandboxHandles(Message, descriptors=3):
-    """The agent's only words to the zygote, soon after its birth.
+    """The agent's first words to the zygote, soon after its birth.
 
     Beside it the tmpfs that the sandbox writes to, as a mount, and the sandbox's mount namespace
     and network namespace.
@@ -76,6 +76,8 @@ class HelperDone(Message, descriptors=(0, 3)):
 
 #: As a packet, made once.
 HANDLES = encode(SandboxHandles())
+#: Its last words: its mount namespace shows the sandbox, and not the stage any more.
+ENTERED = b"e"
 
 AGENT_TO_ZYGOTE = family(SandboxHandles)
 HELPER_TO_ZYGOTE = family(HelperDone, LayerUnpacked, Failed)

@@ -12,7 +12,7 @@ from ..kernel.descriptors import check_room
 from ..kernel.process_usage import ProcessUsage
 from ..kernel.tmpfs import usage
 from ..protocol import wire
-from ..protocol.helpers import AGENT_TO_ZYGOTE
+from ..protocol.helpers import AGENT_TO_ZYGOTE, ENTERED
 from ..protocol.message import BadMessage
 
 TYPE_CHECKING = False
@@ -75,6 +75,7 @@ class SandboxRecord:
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
         self._gate = gate
         self._fds: list[int] = []
+        self._entered = False
 
     @property
     def store(self) -> int:
@@ -83,8 +84,14 @@ class SandboxRecord:
 
     @property
     def mount_namespace(self) -> int:
-        """Its mount namespace."""
-        return self._handles()[1]
+        """Its mount namespace, in which nothing but the sandbox shows; may wait for that."""
+        namespace = self._handles()[1]
+        if not self._entered:
+            with contextlib.suppress(ConnectionError):
+                self._entered = self._gate.recv(1) == ENTERED
+        if not self._entered:
+            raise OSError(errno.ESRCH, "the sandbox has ended", "")
+        return namespace
 
     @property
     def network_namespace(self) -> int:

@@ -266,7 +266,10 @@ class AgentLink:
                 self.listeners, self.no_network = fds, message.no_network
                 self.ready.set_result(None)
         elif isinstance(message, messages.SandboxFailed):
-            self.fail(BuildFailed(message.error.error()))
+            error = message.error.error()
+            self.broken = f"its agent could not begin to serve: {error}"
+            if not self.ready.done():
+                self.fail(BuildFailed(error))
         elif isinstance(message, Failed) and not self.ready.done():
             # The agent is ready, but we had no room for the descriptors beside that message.
             self.fail(BuildFailed(message.error.error()))
