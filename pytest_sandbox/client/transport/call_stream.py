@@ -217,10 +217,10 @@ class CallStream(Stream[Req, Res]):
         self._recv_initial_metadata_done = True
         known = dict(self._headers)
         self._raise_for_status(known)
-        self._raise_for_content_type(known)
-        if "grpc-status" in known:
+        if "grpc-status" in known:  # grpclib leaves out the type where there is no such call
             self._trailers = self._headers
             self._check_end()
+        self._raise_for_content_type(known)
         self.initial_metadata = decode_metadata(cast("Any", self._headers))
 
     async def recv_message(self) -> Res | None:

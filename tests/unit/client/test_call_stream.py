@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grpclib import GRPCError, Status
 from grpclib.const import Cardinality, Handler
 from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import Server
@@ -190,6 +191,26 @@ async def test_more_calls_than_the_server_takes_wait(tmp_path: Path) -> None:
     await one()  # after which the client knows how many the server takes
     full.clear()
     await asyncio.gather(*(one() for _ in range(150)))
+    channel.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_server_that_does_not_have_the_call_says_so(tmp_path: Path) -> None:
+    server = Server([])
+    await server.start(path=str(tmp_path / "socket"))
+    channel = UnixServer(str(tmp_path / "socket")).channel()
+    stream = channel.request(PATH, Cardinality.UNARY_UNARY, AppListRequest, AppListRequest)
+
+    async def ask() -> None:
+        async with stream:
+            await stream.send_message(message(0))
+            await stream.recv_message()
+
+    with pytest.raises(GRPCError) as caught:
+        await ask()
+
+    assert caught.value.status is Status.UNIMPLEMENTED
     channel.close()
     server.close()
     await server.wait_closed()
