@@ -67,7 +67,8 @@ def signal_session(leader: int, number: int) -> None:
     sessions = {leader}
     for _ in range(8 if number == signal.SIGKILL else 1):
         members = _members(leader, sessions, descendants=number == signal.SIGKILL)
-        for pid in members:
+        # The leader first: it may be waiting for one of the others, and end by itself in time.
+        for pid in sorted(members, key=leader.__ne__):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         if not members:
