@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from pytest_sandbox.engine import Capability, Engine, EngineUnavailable, ExitStatus
+from pytest_sandbox.engine import Capability, Engine, EngineUnavailable, ExitStatus, SystemClock
 from pytest_sandbox.fakes import FakeEngine, MemoryTask
 from pytest_sandbox.fakes.files.memory_files import MemoryFile, MemoryFiles
 from pytest_sandbox.fakes.processes.memory_process import MemoryProcess
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.remote import loopback_engine
 from pytest_sandbox.strategies import check_engines
 
 #: More of them, for a longer look than CI takes.
@@ -65,8 +66,26 @@ def local(loop: asyncio.AbstractEventLoop) -> Iterator[Started]:
     loop.run_until_complete(engine.close())
 
 
-@pytest.mark.parametrize("images", [False, True], ids=["files", "images"])
-@pytest.mark.parametrize("names", [["fake"], ["fake", "local"]], ids="-and-".join)
+@pytest.fixture(scope="module")
+def remote(loop: asyncio.AbstractEventLoop) -> Iterator[Started]:
+    """The engine in memory, as if it were on another machine."""
+    engine = loopback_engine(lambda: FakeEngine(clock=SystemClock()))
+    info = loop.run_until_complete(engine.start())
+    yield Started(engine, info.capabilities)
+    loop.run_until_complete(engine.close())
+
+
+@pytest.mark.parametrize(
+    ("names", "images"),
+    [
+        (["fake"], False),
+        (["fake"], True),
+        (["fake", "local"], False),
+        (["fake", "local"], True),
+        (["remote"], True),
+    ],
+    ids=lambda value: "-and-".join(value) if isinstance(value, list) else ("images" * value),
+)
 def test_engines_answer_what_the_model_says(
     names: list[str], images: bool, loop: asyncio.AbstractEventLoop, request: pytest.FixtureRequest
 ) -> None:

@@ -60,6 +60,9 @@ if TYPE_CHECKING:
 
 #: Seconds that the far side has to tell the end of all tasks, once it has ended them.
 _LAST_WORDS = 10.0
+#: Tasks that the far side hears of together which are not needed any more: a call takes more than a
+#: task that has ended.
+_RELEASED_AT_ONCE = 50
 _UPLOAD = (
     "its sandboxes are on another machine, {machine}, which does not have this directory: upload "
     "what tests need of it, by sandbox.filesystem or Image.add_local_dir"
@@ -275,7 +278,7 @@ class RemoteEngine(
         if loop is None or self._made is None or loop.is_closed():
             return
         self._released.append(task)
-        if len(self._released) == 1:
+        if len(self._released) == _RELEASED_AT_ONCE:
             loop.call_soon_threadsafe(self._tell_released)
 
     def _tell_released(self) -> None:

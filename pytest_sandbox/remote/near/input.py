@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
@@ -41,7 +42,7 @@ class NearInput:
         async with self._writing:
             self._check()
             if self._closed:
-                raise BrokenPipeError("the input was closed")
+                raise BrokenPipeError(errno.EPIPE, "the input was closed")
             for start in range(0, len(view), PART):
                 await self._until(self._sent - AHEAD // PART + 1)
                 self._order(pb.Order(stdin=bytes(view[start : start + PART])))

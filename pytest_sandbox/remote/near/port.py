@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
@@ -121,9 +122,9 @@ class RemotePort(Connection):
     def _check(self) -> None:
         self._check_session()
         if self._ended or self._closed:
-            raise BrokenPipeError("the connection was ended")
+            raise BrokenPipeError(errno.EPIPE, "the connection was ended")
         if self._life.end is not None:
-            raise ConnectionResetError("the task has ended")
+            raise ConnectionResetError(errno.ECONNRESET, "the task has ended")
         if self._failure is not None:
             raise self._failure.with_traceback(None)
 
@@ -140,9 +141,9 @@ class RemotePort(Connection):
                 self.connected.set_result(None)
                 while (message := await call.receive()) is not None:
                     self._came(message)
-            self._fail(ConnectionResetError("the connection was broken off"))
+            self._fail(ConnectionResetError(errno.ECONNRESET, "the connection was broken off"))
         except asyncio.CancelledError:
-            self._fail(ConnectionAbortedError("the connection was closed"))
+            self._fail(ConnectionAbortedError(errno.ECONNABORTED, "the connection was closed"))
             raise
         except Exception as error:
             self._fail(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ class RemoteProcess(Process):
     def _exit(self, status: ExitStatus) -> None:
         if self._status is None:
             self._status = status
-            self._input.fail(BrokenPipeError("the process has ended"))
+            self._input.fail(BrokenPipeError(errno.EPIPE, "the process has ended"))
             self._exited.set()
 
 

@@ -24,6 +24,7 @@ from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.remote import RemoteEngine, loopback_engine
 from pytest_sandbox.remote.far import reports
 from pytest_sandbox.remote.far.held import Held
+from pytest_sandbox.remote.near import engine as near_engine
 from pytest_sandbox.remote.wire.windows import PORT_WINDOW
 
 from .stuck import StuckEngine
@@ -124,6 +125,7 @@ async def test_tasks_that_nobody_has_are_forgotten_there(
 ) -> None:
     released: list[int] = []
     monkeypatch.setattr(Held, "release_task", lambda self, number: released.append(number))
+    monkeypatch.setattr(near_engine, "_RELEASED_AT_ONCE", 3)
 
     for _ in range(3):
         task = await engine.create(TaskSpec())
