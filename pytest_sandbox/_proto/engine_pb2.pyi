@@ -366,16 +366,20 @@ class Order(_message.Message):
     def __init__(self, create: _Optional[_Union[CreateRequest, _Mapping]] = ..., exec: _Optional[_Union[ExecRequest, _Mapping]] = ..., stdin: _Optional[bytes] = ..., end_stdin: bool = ..., stdout_read: _Optional[int] = ..., stderr_read: _Optional[int] = ..., number: _Optional[int] = ..., signal: _Optional[int] = ..., resize: _Optional[_Union[PtySize, _Mapping]] = ..., kill: bool = ...) -> None: ...
 
 class Started(_message.Message):
-    __slots__ = ("task", "has_main", "stdout_capacity", "stderr_capacity")
+    __slots__ = ("task", "has_main", "stdout_capacity", "stderr_capacity", "folder", "default_workdir")
     TASK_FIELD_NUMBER: _ClassVar[int]
     HAS_MAIN_FIELD_NUMBER: _ClassVar[int]
     STDOUT_CAPACITY_FIELD_NUMBER: _ClassVar[int]
     STDERR_CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_WORKDIR_FIELD_NUMBER: _ClassVar[int]
     task: int
     has_main: bool
     stdout_capacity: int
     stderr_capacity: int
-    def __init__(self, task: _Optional[int] = ..., has_main: bool = ..., stdout_capacity: _Optional[int] = ..., stderr_capacity: _Optional[int] = ...) -> None: ...
+    folder: bytes
+    default_workdir: bytes
+    def __init__(self, task: _Optional[int] = ..., has_main: bool = ..., stdout_capacity: _Optional[int] = ..., stderr_capacity: _Optional[int] = ..., folder: _Optional[bytes] = ..., default_workdir: _Optional[bytes] = ...) -> None: ...
 
 class OutputEnd(_message.Message):
     __slots__ = ("failure",)

@@ -47,7 +47,7 @@ class LongCalls:
         ending = background(_end_of(held))
         reports = Reports(task.main, ending)
         carried_out = Orders(task.main, task, reports, self._held.told)
-        reports.started(held.number, task.main)
+        reports.started(held.number, task.main, task)
         try:
             await _converse(carried_out, reports, orders, send)
         finally:

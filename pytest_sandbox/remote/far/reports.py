@@ -12,9 +12,10 @@ from ..wire.failures import failure_of
 from ..wire.malformed import Malformed
 from ..wire.processes import status_to_wire
 from ..wire.tasks import end_to_wire
+from ..wire.texts import text_to_wire
 
 if TYPE_CHECKING:
-    from pytest_sandbox.engine import ExitStatus, OutputLog, Process, TaskEnd
+    from pytest_sandbox.engine import ExitStatus, OutputLog, Process, Task, TaskEnd
 
 #: Bytes of each output in one report: a frame of HTTP/2.
 PART = 1024 * 1024
@@ -62,10 +63,19 @@ class Reports:
         """Return when there may be something to tell."""
         await self._changed.wait()
 
-    def started(self, task: int, process: Process | None) -> None:
-        """Tell that it was started."""
+    def started(self, number: int, process: Process | None, task: Task | None = None) -> None:
+        """Tell that it was started.
+
+        Args:
+            number: of the task.
+            process: that runs, or the main process of the task.
+            task: the task, if that was created.
+        """
         started = self._next.started
-        started.task, started.has_main = task, process is not None
+        started.task, started.has_main = number, process is not None
+        if task is not None:
+            started.folder = text_to_wire(task.folder)
+            started.default_workdir = text_to_wire(task.default_workdir)
         if process is not None:
             started.stdout_capacity = process.stdout.capacity
             started.stderr_capacity = process.stderr.capacity

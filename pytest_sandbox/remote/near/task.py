@@ -30,7 +30,7 @@ from ..wire.images import name_from_wire, root_image_to_wire
 from ..wire.networks import membership_to_wire, network_log_from_wire, network_to_wire
 from ..wire.processes import process_to_wire
 from ..wire.tasks import end_from_wire
-from ..wire.texts import text_to_wire
+from ..wire.texts import text_from_wire, text_to_wire
 from ..wire.usages import usage_from_wire
 from .files import RemoteFiles, checked_path
 from .life import TaskLife
@@ -72,6 +72,8 @@ class BegunTask:
         self.call = call
         self.life = TaskLife(started.task)
         self.main = RemoteProcess(call, started) if started.has_main else None
+        self.folder = text_from_wire(started.folder)
+        self.default_workdir = text_from_wire(started.default_workdir)
         call.on_report, call.on_end = self._reported, self._ended
         self._reported(first)
 
@@ -117,6 +119,7 @@ class RemoteTask(
         release: Callable[[int], None],
     ) -> None:
         self.main: RemoteProcess | None = begun.main
+        self.folder, self.default_workdir = begun.folder, begun.default_workdir
         self._calls = calls
         self._stub = calls.stub
         self._life = begun.life

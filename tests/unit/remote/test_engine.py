@@ -180,6 +180,18 @@ async def test_the_end_of_a_task_comes_after_those_of_its_processes(engine: Remo
 
 
 @pytest.mark.asyncio
+async def test_a_task_says_where_its_files_are() -> None:
+    far = StuckEngine()
+    far.task.folder, far.task.default_workdir = "/srv/\udcff", "/srv/home"
+    engine = loopback_engine(far.engine)
+    await engine.start()
+    task = await engine.create(TaskSpec())
+
+    assert (task.folder, task.default_workdir) == ("/srv/\udcff", "/srv/home")
+    await engine._connection.end("the test is over")  # type: ignore[union-attr]
+
+
+@pytest.mark.asyncio
 async def test_a_call_takes_one_round_trip(
     engine: RemoteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
