@@ -12,7 +12,6 @@ from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox._shared.suggestions import did_you_mean
 
-from .marker_reasons import reason
 from .networks import OWN
 
 #: Parameters of `Sandbox.create` that a later release will take.
@@ -83,12 +82,11 @@ def problem_with(key: str, value: object) -> str:
         known = did_you_mean(key, _CHECKS) or f"there are {', '.join(_CHECKS)}"
         return f"there is no key {key!r}; {known}"
     expected, fits = _CHECKS[key]
-    undone = value is None and key not in _NEVER_NONE
-    return (
-        ""
-        if undone or fits(value)
-        else f"{key} must be {expected}, not {type(value).__name__} {value!r}{reason(key, value)}"
-    )
+    if (value is None and key not in _NEVER_NONE) or fits(value):
+        return ""
+    from .marker_reasons import reason
+
+    return f"{key} must be {expected}, not {type(value).__name__} {value!r}{reason(key, value)}"
 
 
 def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:

@@ -19,7 +19,6 @@ from .gpu import leases as gpu_leases
 from .gpu import listing as gpu_listing
 from .gpu import options as gpu_options
 from .gpu import usage as gpu_usage
-from .modal import serving as modal_serving
 from .templates import copies, summary
 from .templates import fixtures as template_fixtures
 
@@ -39,7 +38,6 @@ _PARTS = (
     summary,
     calls,
     pool,
-    modal_serving,
     gpu_options,
     gpu_leases,
     gpu_listing,

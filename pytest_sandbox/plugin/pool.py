@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import is_faked
 from .gpu.marker import wanted_gpus
@@ -55,6 +54,8 @@ def _may_hint(item: pytest.Item) -> bool:
 
 
 def _prepare(item: pytest.Item) -> None:
+    from .create import creation
+
     session = item.config.stash[ENGINE]
     # Before the first sandbox, a hint would look up the app, which a test would see in its calls.
     if session.connected is None or not session.created:
@@ -69,6 +70,8 @@ def _prepare(item: pytest.Item) -> None:
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
     """The keywords of the sandboxes that the fixtures of a test will create."""
     if "sandbox" in getattr(item, "fixturenames", ()):
+        from .create import with_defaults
+
         spec = with_defaults(item.config, merged_spec(item), faked=False)
         yield {key: value for key, value in spec.items() if key not in ("name", "alias")}
     if TEMPLATES in item.config.stash:

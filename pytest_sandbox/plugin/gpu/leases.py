@@ -11,9 +11,7 @@ from ..templates.pytest_internals import skip_of_test
 from ..templates.taken import taken_templates
 from .held import GPUS, GPUS_NOW, TestGpus
 from .marker import wanted_gpus
-from .missing import skip_or_fail, skip_without
 from .options import gpu_settings
-from .simulated import simulated_devices
 from .tested import gpus_of_sandboxes, is_simulated, takes_sandbox
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if wanted is not None:
         give_gpus(item, wanted)
     elif (of_sandboxes := gpus_of_sandboxes(item)) is not None:
+        from .missing import skip_without
+
         skip_without(item, of_sandboxes)
 
 
@@ -71,6 +71,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 
 def _simulated(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
+    from .simulated import simulated_devices
+
     reason = ""
     try:
         request, devices = simulated_devices(item, wanted)
@@ -111,6 +113,8 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         return TestGpus(lease.devices, lease.name, lease, own=not takes_sandbox(item))
     if taken:
         pytest.fail(reason, pytrace=False)
+    from .missing import skip_or_fail
+
     return skip_or_fail(item, wanted, names, reason)
 
 

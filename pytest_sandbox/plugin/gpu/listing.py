@@ -9,7 +9,6 @@ import pytest
 from .leases import PROPERTY
 from .marker import misspelt_kinds, wanted_gpus
 from .options import gpu_settings
-from .simulated import simulated_devices
 from .tested import gpus_of_sandboxes, is_simulated, takes_sandbox
 from .usage import UNMARKED, UNUSED
 
@@ -49,6 +48,8 @@ def _would(item: pytest.Item, wanted: GpusWanted) -> str:
 
 def _with_simulated(item: pytest.Item, wanted: GpusWanted, where: str) -> str:
     try:
+        from .simulated import simulated_devices
+
         _, devices = simulated_devices(item, wanted)
     except ValueError as error:
         return f"would fail: {error}"

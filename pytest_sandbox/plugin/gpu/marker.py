@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_sandbox._shared.gpus.kinds import misspelt
 from pytest_sandbox._shared.gpus.requests import GpuRequest, in_words, parse
-from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from ..templates.pytest_internals import definitions
@@ -22,8 +21,7 @@ _OURS = f"{__package__.rpartition('.')[0]}.fixtures"
 _KEYS = ("kind", "count", "memory")
 
 
-@dataclass(frozen=True)
-class GpusWanted:
+class GpusWanted(NamedTuple):
     """The GPUs that a test asks for.
 
     Attributes:

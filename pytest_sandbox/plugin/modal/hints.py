@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .marker import takes_modal_server
-from .serving import SERVER
+from .marker import SERVER, takes_modal_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

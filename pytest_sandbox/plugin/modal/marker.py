@@ -11,7 +11,11 @@ from pytest_sandbox._shared.suggestions import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from .server import ModalServer
+
 NAME = "modal_server"
+#: The server of a test.
+SERVER: pytest.StashKey[ModalServer] = pytest.StashKey()
 _ENGINES = ("fake", "local")
 #: The keys of its own; the others are those of `fake_sandboxes`.
 OWN_KEYS = ("engine", "in_process", "preset")

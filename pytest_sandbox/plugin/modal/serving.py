@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
 from ..options import settings
 from ..ownership import OWNED
-from .marker import check_keys, own_keys
+from .marker import SERVER, check_keys, own_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +37,6 @@ __tracebackhide__ = True  # a failing test shows its own lines, not these
 #: What a user has chosen in the cloud, which must not decide whether a test passes.
 _CHOICES = ("MODAL_ENVIRONMENT", "MODAL_PROFILE")
 
-SERVER: pytest.StashKey[ModalServer] = pytest.StashKey()
 _RUN_SERVER: pytest.StashKey[RunServer] = pytest.StashKey()
 
 
@@ -125,7 +125,9 @@ def _on_the_engine_of_the_run(item: pytest.Item, *, in_process: bool) -> Iterato
     from .run_server import RunServer
     from .server import ModalServer
 
-    session = item.config.stash[ENGINE]
+    session, manager = item.config.stash[ENGINE], item.config.pluginmanager
+    if not manager.has_plugin(__name__):
+        manager.register(sys.modules[__name__], __name__)
     if _RUN_SERVER not in item.config.stash:
         item.config.stash[_RUN_SERVER] = RunServer(session)
     session.engine()  # says why, if it has died

@@ -11,7 +11,7 @@ import pytest
 from ..engine import ENGINE
 from ..fakes import ENDED_IDS, FAKE
 from ..marker import merged_spec
-from ..modal.serving import SERVER
+from ..modal.marker import SERVER
 from ..network_log import network_lines
 from ..options import settings
 from .hints import hints
