@@ -16,6 +16,7 @@ _BEFORE_A_CREATION = {
     "AppHeartbeat",
     "AppPublish",
     "AuthTokenGet",
+    "BlobCreate",
     "EnvironmentGetOrCreate",
     "ImageGetOrCreate",
     "ImageJoinStreaming",

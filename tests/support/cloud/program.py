@@ -1,6 +1,7 @@
 """A program that Modal's client and ours run alike, for what they send to be compared."""
 
 import io
+import tempfile
 from typing import Any
 
 
@@ -11,7 +12,10 @@ def program(modal: Any) -> None:
         modal: the client.
     """
     app = modal.App.lookup("wire", create_if_missing=True)
-    sandbox = create(modal, app)
+    with tempfile.NamedTemporaryFile() as large:
+        large.write(b"l" * 5_000_000)  # more than fits into a message
+        large.flush()
+        sandbox = create(modal, app, large.name)
     commands(sandbox)
     files(sandbox)
     found_again(modal, app, sandbox)
@@ -21,14 +25,14 @@ def program(modal: Any) -> None:
     others(modal)
 
 
-def create(modal: Any, app: Any) -> Any:
+def create(modal: Any, app: Any, large: str) -> Any:
     """A sandbox that has much to say about itself."""
     image = modal.Image.from_registry("debian:12").run_commands("echo built > /srv/step")
     image = image.env({"STEP": "1"}).dockerfile_commands("RUN echo again >> /srv/step")
     sandbox = modal.Sandbox.create(
         "cat",
         app=app,
-        image=image.add_local_file(__file__, "/srv/program.py"),
+        image=image.add_local_file(large, "/srv/large"),
         name="wired",
         tags={"stage": "one"},
         secrets=[modal.Secret.from_dict({"HIDDEN": "a"})],
@@ -138,6 +142,7 @@ def others(modal: Any) -> None:
         )
         sandbox.wait()
         assert b"".join(volume.read_file("file")) == b"a\n"
-        other = modal.Sandbox.create("false", app=app, image=image)
+        with_file = image.add_local_file(__file__, "/srv/program.py")
+        other = modal.Sandbox.create("false", app=app, image=with_file)
         other.wait()
         assert other.returncode == 1
