@@ -23,8 +23,9 @@ from pytest_sandbox.processes import ProcessEngine, ProcessOptions
 
 #: All that it can do, on every machine.
 CAPABILITIES = frozenset({Capability.PORT, Capability.PTY})
-#: What takes long, and is about the agent's work on files, which the local engine has too.
+#: What takes long, and is about files and output, with which the local engine does the same.
 BIG = {
+    *("output.big_output", "output.big_output_without_a_reader", "output.flow_control"),
     *("watch.recursive_of_deep_directories", "watch.many_changes", "files.many_names"),
     *("trees.deep_paths", "trees.deep_trees", "trees.many_files"),
 }

@@ -24,20 +24,33 @@ def test_the_header_and_the_report_of_a_failure_say_what_it_is(pytester: pytest.
 
         def test_failing(sandbox):
             sandbox.filesystem.write_text("text", "/root/a")
+
+        def test_refused(sandbox_factory):
+            sandbox_factory(block_network=True)
+
+        def test_of_something_else():
+            assert False
+
+        def test_in_memory(fake_sandboxes, sandbox):
+            assert False
         """
     )
 
     result = pytester.runpytest(ENGINE)
 
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=4)
     result.stdout.fnmatch_lines(
         [
             f"sandbox: process (option --sandbox-engine): {WORDS}",
             "*not below the sandbox's folder /*",
             "*- sandbox engine -*",
             f"process: {WORDS}",
+            "*block_network=True: *",
+            "*- sandbox engine -*",
+            f"process: {WORDS}",
         ]
     )
+    assert str(result.stdout).count("- sandbox engine -") == 2
 
 
 MARKED = """

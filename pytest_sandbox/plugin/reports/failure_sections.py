@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..collected import is_concerned
 from ..engine import ENGINE
-from ..fakes import ENDED_IDS, FAKE
+from ..fakes import ENDED_IDS, FAKE, is_faked
 from ..marker import merged_spec
 from ..modal.marker import SERVER
 from ..network_log import network_lines
@@ -44,7 +45,7 @@ def failure_sections(
     session = item.config.stash[ENGINE]
     ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
     lines = settings(item.config).report_lines
-    if ids and session.not_isolated:
+    if session.not_isolated and (ids or (is_concerned(item) and not is_faked(item))):
         yield "sandbox engine", session.not_isolated
     yield from hints(item, excinfo)
     yield from _sections(session.connected, ids, session.hidden, lines, item)
