@@ -30,13 +30,14 @@ class JoinedWrites(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write soon, together with what is written until then."""
         if not self._waiting:
-            self._loop.call_soon(self._write)
+            self._loop.call_soon(self.write_now)
         self._waiting.append(data)
         self._size += len(data)
         if self._size >= _MUCH:
-            self._write()
+            self.write_now()
 
-    def _write(self) -> None:
+    def write_now(self) -> None:
+        """Write what waits: nothing else is about to be said."""
         if self._waiting:
             data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
             self._waiting.clear()
@@ -57,7 +58,7 @@ class JoinedWrites(asyncio.Transport):
 
     def close(self) -> None:
         """Close it after what was written."""
-        self._write()
+        self.write_now()
         self._transport.close()
 
     def abort(self) -> None:

@@ -110,11 +110,15 @@ class CallStream(Stream[Req, Res]):
         data = self._codec.encode(message, self._send_type)
         data = b"\0" + len(data).to_bytes(_HEAD - 1, "big") + data
         end = end or not self._cardinality.client_streaming
+        last = end
         if not self._id:
             await self._begin()
+            last = True  # for a while
         while True:
             self._check()
             sent = self._send_some(data, end=end)
+            if last:
+                self._joined.write_now()
             if sent == len(data):
                 return
             data = data[sent:]
@@ -136,6 +140,7 @@ class CallStream(Stream[Req, Res]):
             connected = await self._until(self._channel.__connect__())
             self._protocol = cast("WideProtocol", connected)
         protocol = self._protocol
+        self._joined = protocol.joined
         self._connection = connection = protocol.connection
         self._frames = frames = protocol.frames
         headers = [*self._first, (":path", self._method_name)]

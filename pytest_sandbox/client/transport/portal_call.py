@@ -14,7 +14,7 @@ import queue
 import sys
 import weakref
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pytest_sandbox._shared.async_tasks import background
 
@@ -67,18 +67,20 @@ class PortalCall(Generic[T]):
         self._work = work
         self._start_soon = start_soon
         self._end_soon = end_soon
-        self._task: asyncio.Task[T] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._told = False
         self._undos: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def wait(self) -> T:
         """Run it to its end; blocks."""
-        done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
-        self._start(done.put)
-        task = None
-        while task is None:
+        done: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._start(lambda: done.put(True))
+        ended = False
+        while not ended:
             with contextlib.suppress(queue.Empty):
-                task = done.get(timeout=_ATTENTION)
-        del task
+                ended = done.get(timeout=_ATTENTION)
         return self._result()
 
     async def arrive(self) -> T:
@@ -94,16 +96,38 @@ class PortalCall(Generic[T]):
         """Cancel it, and undo what it has made; does not wait for that."""
         self._end_soon(self._given_up)
 
-    def _start(self, when_done: Callable[[asyncio.Task[T]], object]) -> None:
+    def _start(self, when_done: Callable[[], object]) -> None:
+        def ended(_: object) -> None:
+            if not self._told:  # it was cancelled before it began
+                self._error = asyncio.CancelledError()
+                when_done()
+
         def start() -> None:
             # In the context of this callback, of which the task gets a copy. Tasks that live
             # longer, such as those of a connection, get one too, and must not hold the call.
             _current.set(weakref.ref(self))
-            self._task = background(self._work())
+            self._task = background(self._run(self._work, when_done))
             del self._work  # else its arguments would live until the loop is done with this
-            self._task.add_done_callback(when_done)
+            self._task.add_done_callback(ended)
 
         self._start_soon(start)
+
+    async def _run(
+        self, work: Callable[[], Coroutine[Any, Any, T]], when_done: Callable[[], object]
+    ) -> None:
+        try:
+            running = work()
+            del work
+            self._value = await running
+        except BaseException as error:
+            self._error = error
+            # A task that is cancelled would hold the error, the error this call, and this the task.
+            if not isinstance(error, Exception | asyncio.CancelledError):
+                raise
+        finally:
+            # Not when the task is done: its callbacks run in a turn of their own.
+            self._told = True
+            when_done()
 
     async def _arrival_in_asyncio(self) -> None:
         loop = asyncio.get_running_loop()
@@ -113,7 +137,7 @@ class PortalCall(Generic[T]):
             if not arrived.done():
                 arrived.set_result(None)
 
-        def wake(_: object) -> None:
+        def wake() -> None:
             with contextlib.suppress(RuntimeError):  # the caller's loop is closed
                 loop.call_soon_threadsafe(arrive)
 
@@ -124,7 +148,7 @@ class PortalCall(Generic[T]):
         token = trio.lowlevel.current_trio_token()
         arrived = trio.Event()
 
-        def wake(_: object) -> None:
+        def wake() -> None:
             with contextlib.suppress(trio.RunFinishedError):
                 token.run_sync_soon(arrived.set)
 
@@ -132,14 +156,14 @@ class PortalCall(Generic[T]):
         await arrived.wait()
 
     def _result(self) -> T:
-        task = self._task
-        assert task is not None
-        if task.cancelled() or task.exception() is not None:
-            self._task = None  # else the error would hold this call, and this call the error
+        # Held here no longer: the error would hold this call, and this call the error.
+        error, self._error = self._error, None
+        if error is None:
+            return cast("T", self._value)
         try:
-            return task.result()
+            raise error
         finally:
-            del task
+            del error
 
     def _given_up(self) -> None:
         """On the loop, after `start`."""
@@ -155,6 +179,7 @@ class PortalCall(Generic[T]):
         self._undos.append(undo)
 
     def _undo(self) -> None:
+        self._error = None
         for undo in reversed(self._undos):
             start_undo(undo())
 

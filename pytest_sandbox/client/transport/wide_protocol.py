@@ -34,10 +34,12 @@ class WideProtocol(H2Protocol, OneBuffer):
 
     Attributes:
         frames: makes and reads frames.
+        joined: where they are written.
     """
 
     processor: AnswersProcessor
     frames: PlainConnection
+    joined: JoinedWrites
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin a connection."""
@@ -51,7 +53,7 @@ class WideProtocol(H2Protocol, OneBuffer):
         frames.initiate_connection()
         if more := self.config.http2_connection_window_size - FIRST_WINDOW:
             frames.increment_flow_control_window(more)
-        joined = JoinedWrites(cast("Transport", transport))
+        self.joined = joined = JoinedWrites(cast("Transport", transport))
         self.connection = Connection(cast("H2Connection", frames), joined, config=self.config)
         self.connection.flush()
         self.connection.initialize()

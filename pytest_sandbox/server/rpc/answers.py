@@ -14,6 +14,8 @@ from typing import Any
 from grpclib import GRPCError, Status
 from grpclib.protocol import Connection, Stream
 
+from pytest_sandbox._http2 import JoinedWrites
+
 log = logging.getLogger("pytest_sandbox.server")
 
 #: Bytes of a part of a stream of responses: waits for the client's window, and says how many of
@@ -88,6 +90,8 @@ class AnsweringStream(Stream):
         if self._has_turn and self.id in self._h2_connection.streams:
             self._h2_connection.send_headers(self.id, headers, end_stream=end_stream)
             self._transport.write(self._h2_connection.data_to_send())
+            if end_stream and isinstance(self._transport, JoinedWrites):
+                self._transport.write_now()
             self.connection.headers_send_process()
             return
         async with self.connection.writing:
