@@ -1,5 +1,6 @@
 """System calls that one process prepares and another makes."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 from pytest_sandbox.engine import TaskSpec
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.kernel.calls import NOW, PreparedCalls
+from pytest_sandbox.local.kernel.file_attributes import copy_to_overlay
+from pytest_sandbox.local.kernel.present import FileText
 
+from .conftest import needs_root
 from .test_death import children
 
 #: Pages of which PID 1 of a sandbox gets copies, or the addresses of, before it serves. With
@@ -94,6 +98,64 @@ def test_what_a_call_says_can_be_checked() -> None:
     with pytest.raises(OSError, match="close"):
         calls.make()
     assert said == ["not 1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("file", b"text"), ("folder", b""), ("pipe", b""), ("missing", None)],
+)
+def test_content_is_that_of_a_file_and_nothing_stays_open(
+    tmp_path: Path, kind: str, expected: bytes | None
+) -> None:
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    calls = PreparedCalls()
+    found = FileText(f"{tmp_path}/{kind}", calls)
+    before = os.listdir("/proc/self/fd")
+
+    with contextlib.nullcontext() if expected is not None else pytest.raises(FileNotFoundError):
+        calls.make()
+
+    assert os.listdir("/proc/self/fd") == before
+    assert found.text == (expected or b"")
+
+
+@pytest.mark.parametrize(("path", "enough"), [(".", True), (".", False), ("missing", True)])
+def test_work_is_done_unless_a_look_says_that_it_is_not_needed(
+    tmp_path: Path, path: str, enough: bool
+) -> None:
+    look, calls = PreparedCalls(), PreparedCalls()
+    look.add("access", f"{tmp_path}/{path}", os.F_OK)
+    calls.do_unless(look, lambda: enough, os.mkdir, f"{tmp_path}/done")
+
+    calls.make()
+
+    assert (tmp_path / "done").exists() == (path == "missing" or not enough)
+
+
+@needs_root
+@pytest.mark.parametrize("attributes", [{}, {"user.overlay.opaque": b"y"}, {"user.x": b"1"}])
+def test_a_new_upper_directory_is_like_the_lower_one(
+    tmp_path: Path, attributes: dict[str, bytes]
+) -> None:
+    lower, upper = tmp_path / "lower", tmp_path / "upper"
+    lower.mkdir()
+    upper.mkdir()
+    os.chown(lower, 7, 8)
+    lower.chmod(0o2751)
+    os.utime(lower, ns=(1_000_000_001, -5_999_999_997))
+    for name, value in attributes.items():
+        os.setxattr(lower, name, value)
+    calls = PreparedCalls()
+    copy_to_overlay(f"{lower}/.", str(upper), calls)
+
+    calls.make()
+
+    before, after = os.stat(lower), os.stat(upper)
+    for name in ("st_mode", "st_uid", "st_gid", "st_atime_ns", "st_mtime_ns"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert os.listxattr(upper) == [name for name in attributes if name == "user.x"]
 
 
 def test_without_a_series_they_are_made_at_once(tmp_path: Path) -> None:

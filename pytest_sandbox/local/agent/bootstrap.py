@@ -20,6 +20,7 @@ from ..kernel import idmap, mounts, namespaces
 from ..kernel.calls import PreparedCalls
 from ..kernel.descriptors import close_all_except
 from ..kernel.network import loopback
+from ..kernel.present import FileText, Modes
 from ..kernel.process_title import set_title
 from ..kernel.signal_handlers import prepare_handler
 from ..protocol import helpers, wire
@@ -54,7 +55,7 @@ NAMESPACES = (
 #: Bytes of a file of ours in `/etc` that are looked at.
 _LARGEST_TEXT = 1024 * 1024
 #: What the stage's skeleton has already.
-_WORKDIR, _HOSTNAME = "/root", "sandbox"
+_WORKDIR, _HOSTNAME, _NAMED = "/root", "sandbox", b"sandbox\n"
 #: How much is kept of what was prepared, for the next sandboxes.
 _KNOWN = 32
 _READY = wire.encode(AgentReady(no_network=""))
@@ -289,9 +290,15 @@ def _settle(config: SandboxConfig, plan: SandboxPlan) -> PreparedCalls:
         calls.add("sethostname", name, len(name))
     loopback.bring_up(calls)
     if plan.layers or plan.workdir != _WORKDIR:
-        calls.do(make_directories, plan.workdir)
-    if plan.layers or hostname != _HOSTNAME:
+        look = PreparedCalls()
+        found = Modes([plan.workdir], look, follow=True)
+        calls.do_unless(look, found.are_folders, make_directories, plan.workdir)
+    if hostname != _HOSTNAME:
         calls.do(_name_host, hostname)
+    elif plan.layers:
+        look = PreparedCalls()
+        file = FileText("/etc/hostname", look)
+        calls.do_unless(look, lambda: file.text == _NAMED, _name_host, hostname)
     return calls
 
 

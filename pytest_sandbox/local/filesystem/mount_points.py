@@ -60,23 +60,11 @@ def have(root: str, folders: list[str], files: list[str], calls: PreparedCalls) 
         files: as for `prepare`.
         calls: where it is prepared.
     """
-    check = PreparedCalls()
+    look = PreparedCalls()
     for path in folders:
-        add_folder(root + path, check)
-    modes = Modes([root + path for path in files], check)
-    calls.do(_have, root, folders, files, check, modes)
-
-
-def _have(
-    root: str, folders: list[str], files: list[str], check: PreparedCalls, modes: Modes
-) -> None:
-    try:
-        check.make()
-        if modes.are_files():
-            return
-    except OSError:
-        pass  # something is missing or wrong, or a kernel or a filter does not know a call
-    prepare(root, folders, files)
+        add_folder(root + path, look)
+    found = Modes([root + path for path in files], look)
+    calls.do_unless(look, found.are_files, prepare, root, folders, files)
 
 
 def remove(root: str, path: str) -> None:

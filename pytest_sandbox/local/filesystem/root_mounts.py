@@ -152,11 +152,12 @@ def mount_layers(
     upper, work = f"/box/{part}", f"/box/work/{part}"
     calls.add("mkdir", upper, 0o755, about=upper)
     calls.add("mkdir", work, 0o755, about=work)
-    calls.add("chdir", "/layers")  # overlayfs takes relative paths, which are shorter
     newest = layers.topmost(stack, part)
     if newest is not None:
         # A merged directory has the owner, mode and times of the topmost one, which is new here.
-        calls.do(file_attributes.copy_to_overlay, f"{newest}/{part}/.", upper)  # `r` may be a link
+        # `r` may be a link.
+        file_attributes.copy_to_overlay(f"/layers/{newest}/{part}/.", upper, calls)
     lower = layers.lower(stack, part, base)
+    calls.add("chdir", "/layers")  # overlayfs takes relative paths, which are shorter
     overlayfs.mount(target, lower, upper, work, source=source, calls=calls)
     calls.add("chdir", "/")

@@ -89,6 +89,23 @@ class PreparedCalls:
         """Something else, which raises if it fails."""
         self._add(functools.partial(work, *args), "", ())
 
+    def do_unless(
+        self,
+        look: PreparedCalls,
+        enough: Callable[[], bool],
+        work: Callable[..., object],
+        *args: object,
+    ) -> None:
+        """Something that may turn out not to be needed.
+
+        Args:
+            look: calls that find that out; if one fails, it is needed.
+            enough: called after them: whether it is not needed.
+            work: what it is.
+            args: its arguments.
+        """
+        self.do(_unless, look, enough, functools.partial(work, *args))
+
     def make(self) -> None:
         """Make them all.
 
@@ -115,6 +132,16 @@ class _AtOnce(PreparedCalls):
     def _add(self, step: Callable[[], object], about: str, allowed: tuple[int, ...]) -> None:
         if step() == -1:
             _check_errno(about, allowed)
+
+
+def _unless(look: PreparedCalls, enough: Callable[[], bool], work: Callable[[], object]) -> None:
+    try:
+        look.make()
+        if enough():
+            return
+    except OSError:
+        pass  # a kernel or a filter may also not know a call
+    work()
 
 
 #: The default of functions that take `calls`.

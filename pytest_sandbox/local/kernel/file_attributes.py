@@ -7,11 +7,23 @@ capabilities(7), "File capabilities", xattr(7).
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import stat
 
 from . import overlayfs
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
+
+_AT_FDCWD = -100
+# include/uapi/linux/stat.h: what is where in `struct statx`. A time is 8 bytes of seconds, 4 of
+# nanoseconds and 4 of zeros: where the lowest byte comes first, a `struct timespec`.
+_STATX_BASIC_STATS = 0x7FF
+_STATX_SIZE = 256
+_STX_ATIME_AT, _STX_MTIME_AT = 64, 112
+_TIME_SIZE = 16
 _CAPABILITY = "security.capability"
 
 
@@ -101,8 +113,31 @@ def read(target: str | int, info: os.stat_result | None = None) -> Attributes:
     )
 
 
-def copy_to_overlay(source: str, target: str) -> None:
-    """Give a new upper directory what the topmost lower one has, but not its opaqueness."""
+def copy_to_overlay(source: str, target: str, calls: PreparedCalls) -> None:
+    """Give a new upper directory what the topmost lower one has, but not its opaqueness.
+
+    Args:
+        source: the lower one, which does not change any more.
+        target: the upper one.
+        calls: where it is prepared.
+    """
+    names = os.listxattr(source)
+    if not all(name.startswith(overlayfs.PRIVATE_ATTRIBUTES) for name in names):
+        calls.do(_copy_to_overlay, source, target)
+        return
+    found = (ctypes.c_char * _STATX_SIZE)()
+    owner = ctypes.c_uint32.from_buffer(found, 20), ctypes.c_uint32.from_buffer(found, 24)
+    mode = ctypes.c_uint32.from_buffer(found, 28)
+    times = (ctypes.c_char * (2 * _TIME_SIZE))()
+    calls.add_number("statx", _AT_FDCWD, source, 0, _STATX_BASIC_STATS, found, about=source)
+    calls.add("lchown", target, *owner, about=target)
+    calls.add("chmod", target, mode, about=target)
+    for place, at in ((0, _STX_ATIME_AT), (_TIME_SIZE, _STX_MTIME_AT)):
+        calls.add("memmove", ctypes.byref(times, place), ctypes.byref(found, at), _TIME_SIZE)
+    calls.add("utimensat", _AT_FDCWD, target, times, 0, about=target)
+
+
+def _copy_to_overlay(source: str, target: str) -> None:
     attributes = read(source)
     attributes.extended.pop(overlayfs.OPAQUE, None)
     attributes.apply(target)

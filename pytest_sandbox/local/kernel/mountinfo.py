@@ -11,22 +11,31 @@ class MountInfo:
     Attributes:
         number: its id.
         parent: the id of the mount that it is mounted on.
-        device: `st_dev` of the files in it.
-        root: the directory of the file system that shows there.
         path: where it is, below the root of the process that reads the file.
-        source: what was mounted; for file systems in memory, any text.
     """
 
-    __slots__ = ("device", "number", "parent", "path", "root", "source")
+    __slots__ = ("_fields", "number", "parent", "path")
 
     def __init__(self, line: bytes) -> None:
-        fields = line.split()
+        fields = self._fields = line.split()
         self.number, self.parent = int(fields[0]), int(fields[1])
-        self.device = os.makedev(*map(int, fields[2].split(b":")))
-        self.root = _unescaped(fields[3])
         self.path = _unescaped(fields[4])
+
+    @property
+    def device(self) -> int:
+        """`st_dev` of the files in it."""
+        return os.makedev(*map(int, self._fields[2].split(b":")))
+
+    @property
+    def root(self) -> str:
+        """The directory of the file system that shows there."""
+        return _unescaped(self._fields[3])
+
+    @property
+    def source(self) -> str:
+        """What was mounted; for file systems in memory, any text."""
         # Any number of optional fields, from the seventh on, end with a hyphen.
-        self.source = _unescaped(fields[fields.index(b"-", 6) + 2])
+        return _unescaped(self._fields[self._fields.index(b"-", 6) + 2])
 
 
 def read_mounts(proc: int) -> list[MountInfo]:
@@ -43,5 +52,7 @@ def read_mounts(proc: int) -> list[MountInfo]:
 
 def _unescaped(field: bytes) -> str:
     """Blanks, newlines and backslashes are written as a backslash and three octal digits."""
+    if b"\\" not in field:
+        return os.fsdecode(field)
     first, *rest = field.split(b"\\")
     return os.fsdecode(first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest))
