@@ -15,7 +15,7 @@ from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTaskIdRequest
 
 from .live import RUN_TAG
-from .local_only import refuse_local_image, refuse_options
+from .local_only import refuse_local_image
 from .methods import control_methods
 from .sandboxes import CloudSandbox, is_second
 from .time_left import time_left
@@ -234,7 +234,6 @@ class ControlledServicer:
     def _bound(self, request: Any, call: ServedCall) -> None:
         """Bound the life of a sandbox that is to be created, and tag it."""
         definition = request.definition
-        refuse_options(definition)
         asked = definition.timeout_secs
         if not 0 < asked <= self._lifetime:
             if asked:

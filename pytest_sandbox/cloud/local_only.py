@@ -9,6 +9,8 @@ from grpclib import GRPCError, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: What our client adds to an image that shows the project.
+_PROJECT = "LABEL pytest-sandbox.project=true"
 _REMEDY = "run the test with --sandbox-engine=local"
 #: What the calls of our own service are for, and what to do instead.
 _CALLS = {
@@ -44,21 +46,15 @@ def refuse_local_image(image: Any) -> None:
     lines = list(image.dockerfile_commands)
     if lines[:1] == ["FROM host"] and not image.base_images:
         raise _refused(
-            "Image.host(), the view of this machine,",
+            "Image.host(), which is a view of this machine",
             "name an image that Modal can build: --sandbox-image=python:3.12-slim, or image= in "
             "the marker",
         )
-
-
-def refuse_options(definition: Any) -> None:
-    """Refuse what makes no sense in the cloud.
-
-    Raises:
-        GRPCError: with the name of the option.
-    """
-    gpu = definition.resources.gpu_config.gpu_type.upper()
-    if gpu.startswith("FAKE"):
-        raise _refused("a simulated GPU (--gpu=fake)", _REMEDY)
+    if _PROJECT in lines:
+        raise _refused(
+            "project=True (or --sandbox-project), as the project is on this machine",
+            "copy what the test needs: Image.add_local_dir(), or Sandbox.upload()",
+        )
 
 
 def _refused(what: str, remedy: str) -> GRPCError:

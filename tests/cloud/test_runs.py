@@ -58,6 +58,57 @@ def test_fixtures(pytester: pytest.Pytester, cloud_environment: Callable[[Cloud]
         assert len(cloud.app.state.sandboxes.all()) >= 6
 
 
+def test_what_this_machine_has_alone_is_refused_by_name(
+    pytester: pytest.Pytester, cloud_environment: Callable[[Cloud], None]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import Image, Sandbox, sandbox_template
+
+        @sandbox_template(memory=True)
+        def with_programs(sandbox):
+            pass
+
+        def test_memory(with_programs):
+            pass
+
+        @pytest.mark.sandbox(project=True)
+        def test_project(sandbox):
+            pass
+
+        def test_host():
+            Sandbox.create(image=Image.host())
+
+        def test_gpu_fixture(gpu):
+            pass
+
+        @pytest.mark.gpu("H100", memory=1024)
+        def test_gpu_memory(sandbox):
+            pass
+
+        @pytest.mark.gpu("H100", count=2)
+        def test_gpu(sandbox):
+            pass
+        """
+    )
+    with running() as cloud:
+        cloud_environment(cloud)
+        result = pytester.runpytest("--sandbox-engine=modal", "-rA", "--tb=line")
+    result.assert_outcomes(failed=1, errors=5)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*the template 'with_programs' has memory=True, which does not work with*",
+            "*Modal's cloud does not have project=True*",
+            "*Modal's cloud does not have Image.host()*",
+            "*the test needs 1 x GPU, and takes no sandbox*",
+            "*Modal gives whole GPUs only*",
+            # The cloud that is played has none: it was asked.
+            "*SandboxCreate is of the first version*",
+        ]
+    )
+
+
 def test_block_cloud(pytester: pytest.Pytester, cloud_environment: Callable[[Cloud], None]) -> None:
     pytester.makepyfile(
         """

@@ -12,7 +12,7 @@ from ..templates.taken import taken_templates
 from .held import GPUS, GPUS_NOW, TestGpus
 from .marker import wanted_gpus
 from .options import gpu_settings
-from .tested import gpus_of_sandboxes, is_simulated, takes_sandbox
+from .tested import gpus_of_sandboxes, is_in_cloud, is_simulated, takes_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,7 +29,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = wanted_gpus(item)
     if wanted is not None:
         give_gpus(item, wanted)
-    elif (of_sandboxes := gpus_of_sandboxes(item)) is not None:
+    elif not is_in_cloud(item) and (of_sandboxes := gpus_of_sandboxes(item)) is not None:
         from .missing import skip_without
 
         skip_without(item, of_sandboxes)
@@ -49,7 +49,12 @@ def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
     _refuse_shared_copies(item)
     if settings.mode == "skip":
         raise skip_of_test(f"{settings}: needs {wanted}")
-    gpus = _simulated(item, wanted) if simulated else _leased(item, wanted)
+    if is_in_cloud(item):
+        from .in_cloud import gpus_in_cloud  # late: few runs are there
+
+        gpus = gpus_in_cloud(item, wanted)
+    else:
+        gpus = _simulated(item, wanted) if simulated else _leased(item, wanted)
     item.stash[GPUS] = item.config.stash[GPUS_NOW] = gpus
     if not takes_sandbox(item):
         _show(gpus)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
 from pytest_sandbox._shared.gpus.requests import parse
 
 from ..fakes import is_faked, takes_fake_sandboxes
 from ..marker import merged_spec
+from ..options import settings
 from ..templates.taken import taken_templates
 from .marker import GpusWanted
 from .options import gpu_settings
@@ -38,6 +40,11 @@ def gpus_of_sandboxes(item: pytest.Item) -> GpusWanted | None:
     own = merged_spec(item).get("gpu") if takes_sandbox(item) else None
     specs = [own, *(each.template.spec.get("gpu") for each in taken_templates(item))]
     return next((GpusWanted(parse(gpu)) for gpu in specs if gpu is not None), None)
+
+
+def is_in_cloud(item: pytest.Item) -> bool:
+    """Whether the GPUs of a test are Modal's."""
+    return settings(item.config).engine == CLOUD_ENGINE and not is_faked(item)
 
 
 def is_simulated(item: pytest.Item) -> bool:

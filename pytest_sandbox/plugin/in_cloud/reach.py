@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .. import fixtures
 from ..fakes import is_faked
+from ..templates.pytest_internals import definitions
+from ..templates.taken import taken_templates
 from .watch import watch_of
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ __tracebackhide__ = True  # a failing test shows its own lines, not these
 
 #: Fixtures that the cloud cannot have, and why.
 _LOCAL = {
+    "gpu": "it gives GPUs of this machine; the marker gpu alone gives those of the sandbox",
     "modal_server": "it stands in for Modal's servers, which the cloud has itself",
     "sandbox_network": "sandboxes in Modal's cloud cannot see each other by an alias",
     "sandbox_network_faults": "connections in Modal's cloud cannot be disturbed from here",
@@ -39,11 +43,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse fixtures of this machine."""
     if is_faked(item):
         return
-    for name in getattr(item, "fixturenames", ()):
-        if name in _LOCAL:
+    for name, found in definitions(item).items():
+        if name in _LOCAL and found and found[-1].func.__module__ == fixtures.__name__:
             pytest.fail(
                 f"the fixture {name} does not work with --sandbox-engine=modal: {_LOCAL[name]}. "
                 "Run the test with --sandbox-engine=local.",
+                pytrace=False,
+            )
+    for template in taken_templates(item):
+        if template.template.memory:
+            pytest.fail(
+                f"the template {template.name!r} has memory=True, which does not work with "
+                "--sandbox-engine=modal: Modal's snapshots of programs are experimental, and not "
+                "of each sandbox. Leave it out, or run the test with --sandbox-engine=local.",
                 pytrace=False,
             )
 
