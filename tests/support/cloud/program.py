@@ -142,7 +142,6 @@ def others(modal: Any) -> None:
         )
         sandbox.wait()
         assert b"".join(volume.read_file("file")) == b"a\n"
-        with_file = image.add_local_file(__file__, "/srv/program.py")
-        other = modal.Sandbox.create("false", app=app, image=with_file)
+        other = modal.Sandbox.create("false", app=app, image=image)
         other.wait()
         assert other.returncode == 1
