@@ -28,7 +28,6 @@ needs_scopes = pytest.mark.skipif(
     landlock.SCOPES_SINCE > VERSION and not ROOT, reason="this kernel has no Landlock for signals"
 )
 needs_root = pytest.mark.skipif(not ROOT, reason="needs root")
-needs_user = pytest.mark.skipif(ROOT, reason="needs an ordinary user")
 
 
 class Started:
