@@ -1,8 +1,9 @@
 """A sandbox in the cloud: what goes on to Modal, and what does not."""
 
+from pathlib import Path
 from typing import Any
 
-from pytest_sandbox.client import Sandbox
+from pytest_sandbox.client import Client, Sandbox
 
 
 def test_a_life(run_in_cloud: Any) -> None:
@@ -23,3 +24,15 @@ def test_a_life(run_in_cloud: Any) -> None:
     sandbox.stdin.drain()
     sandbox.wait()
     assert sandbox.stdout.read() == "main"
+
+
+def test_a_client_that_is_not_told_asks_once_what_it_talks_to(
+    run_in_cloud: Any, tmp_path: Path
+) -> None:
+    run = run_in_cloud()
+    with Client(tmp_path / "socket") as client:
+        sandbox = Sandbox.create("cat", client=client)
+        assert sandbox.run("echo", "hi").stdout == "hi\n"
+
+    assert "ExecFollow" not in run.cloud.hooks.counts
+    assert run.cloud.hooks.counts["SandboxCreateV2"] == 1
