@@ -89,8 +89,8 @@ class Bootstrap:
         """
         return NewSandbox(self, plan, sock, gate, cgroups)
 
-    def build(self, plan: SandboxPlan, gate: int) -> PreparedCalls:
-        """Up to the last step in which the machine can be reached."""
+    def build(self, plan: SandboxPlan, gate: int) -> tuple[PreparedCalls, PreparedCalls]:
+        """Up to its namespaces and ids; and up to the last step in which it sees the machine."""
         volumes = tuple(volume.number for volume in plan.volumes)
         key = "build", tuple(plan.layers), plan.project, tuple(plan.gpus), volumes, gate
         return self._known_or(key, lambda: _build(self.config, plan, gate))
@@ -168,8 +168,9 @@ class NewSandbox:
         # meanwhile waits in the socket.
         early = [tell] if _cannot_fail_later(plan) else []
         late = [] if early or plan.network else [tell]
+        become_root, build = bootstrap.build(plan, gate)
         # The groups first, so that the sandbox pays for the memory that building it takes.
-        self._before = [join, bootstrap.build(plan, gate), *early]
+        self._before = [join, become_root, *early, build]
         self._enter = None if plan.volumes else bootstrap.enter(self._kept)
         self._after = [bootstrap.settle(plan), *([] if plan.network else [self._harden]), *late]
 
@@ -209,12 +210,14 @@ class NewSandbox:
         volume_mounts.attach(volumes)
 
 
-def _build(config: SandboxConfig, plan: SandboxPlan, gate: int) -> PreparedCalls:
-    """From a process without ids to one that has all mounts of a sandbox."""
-    calls = PreparedCalls()
+def _build(
+    config: SandboxConfig, plan: SandboxPlan, gate: int
+) -> tuple[PreparedCalls, PreparedCalls]:
+    """From a process without ids to root of a sandbox; and to one with all mounts of it."""
     layers = Layers.described(plan.stack)
     config = config.with_layers(layers)
     mapped = config.mapped_for(plan)
+    become_root = calls = PreparedCalls()
     copies = helpers.prepare_go(gate, len(mapped), _end, calls)
     set_title("pytest-sandbox agent", calls)
     idmap.become_root(calls)
@@ -224,6 +227,7 @@ def _build(config: SandboxConfig, plan: SandboxPlan, gate: int) -> PreparedCalls
         # Where the kernel groups processes by session, a program could put this group, which would
         # be the zygote's too, behind others: sched(7), "The autogroup feature".
         calls.add("setsid")
+    calls = PreparedCalls()
     calls.add("umask", 0)
     attach_mapped(mapped, copies, calls)
     root_mounts.mount_store(config.size, config.inodes, calls)
@@ -245,7 +249,7 @@ def _build(config: SandboxConfig, plan: SandboxPlan, gate: int) -> PreparedCalls
         calls.add_opening("open", "/proc/self/ns/net", flags),
     ]
     prepare_send(gate, helpers.HANDLES, handles, calls)
-    return calls
+    return become_root, calls
 
 
 def _end() -> None:
@@ -253,7 +257,7 @@ def _end() -> None:
 
 
 def _cannot_fail_later(plan: SandboxPlan) -> bool:
-    """Whether all that may be wrong with what was asked for shows while the mounts are made.
+    """Whether nothing can be wrong with what was asked for once there are namespaces and ids.
 
     Later steps fail only if the kernel has no memory, or refuses what it did not refuse the trial
     sandbox of the zygote.

@@ -79,7 +79,7 @@ class SandboxRecord:
 
     @property
     def store(self) -> int:
-        """What it writes to: a mount, detached or in use as a layer."""
+        """What it writes to: a mount, detached or in use as a layer; may wait for that."""
         return self._handles()[0]
 
     @property
@@ -95,7 +95,7 @@ class SandboxRecord:
 
     @property
     def network_namespace(self) -> int:
-        """Its network namespace."""
+        """Its network namespace; may wait for that."""
         return self._handles()[2]
 
     def replace_store(self, store: int) -> None:

@@ -176,6 +176,9 @@ class SandboxTable:
         Else programs are left, which the kernel kills as PID 1 ends.
         """
         record.killed = True
+        if record.at_end is not None:
+            with contextlib.suppress(OSError):  # it ends by itself before
+                _ = record.store  # which PID 1 makes after it has said that it is ready
         alone = self._cgroups.is_alone(record.group)
         if not alone:
             # A PID 1 that ends does not wait for the others, so what these used would not be part
