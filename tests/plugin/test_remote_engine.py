@@ -132,11 +132,25 @@ def test_a_run_chooses_what_is_its_own_and_nothing_else(
         @pytest.mark.gpu
         def test_gpu(sandbox):
             assert "GPU" in sandbox.run("nvidia-smi", "-L").stdout
+
+        @pytest.mark.gpu(["B200!:9", "H100:2"])
+        def test_which_gpus(sandbox, gpu):
+            assert sandbox.run("nvidia-smi", "-L").stdout.count("H100") == 2
+            with pytest.raises(ValueError, match="nvidia-smi"):
+                gpu.name
+
+        @pytest.mark.gpu(memory=100)
+        def test_shared(sandbox):
+            pass
         """
     )
     pytester.runpytest(
         "--sandbox-network=open", "--gpu=fake", "--sandbox-pool=off"
-    ).assert_outcomes(passed=2)
+    ).assert_outcomes(passed=3, errors=1)
+    pytester.makepyfile("import pytest\n@pytest.mark.gpu\ndef test(sandbox): pass")
+    result = pytester.runpytest("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines("SKIPPED*needs 1 x GPU of another machine: *")
     result = pytester.runpytest("--sandbox-engine-option=memory=1G")
     result.stdout.fnmatch_lines("*the engine 'grpc+tls' has no option 'memory'*")
 

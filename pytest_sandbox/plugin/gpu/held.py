@@ -21,7 +21,7 @@ class TestGpus:
     """The GPUs of a test.
 
     Args:
-        devices: them.
+        devices: them; none if they are those of another machine.
         request: how a sandbox is asked for the same ones, the argument `gpu=`.
         lease: what holds them; `None` for simulated ones.
         own: whether the process of pytest uses them, not a sandbox.
@@ -35,7 +35,7 @@ class TestGpus:
     def __init__(
         self,
         devices: Sequence[GpuDevice],
-        request: str,
+        request: str | list[str],
         lease: GpuLease | None = None,
         *,
         own: bool = False,
@@ -104,7 +104,7 @@ GPUS = pytest.StashKey[TestGpus]()
 GPUS_NOW = pytest.StashKey[TestGpus]()
 
 
-def gpu_keywords(item: pytest.Item) -> dict[str, str]:
+def gpu_keywords(item: pytest.Item) -> dict[str, Any]:
     """The keywords by which the sandboxes of a test get its GPUs; none if it asks for none."""
     gpus = item.stash.get(GPUS, None)
     return {} if gpus is None else {FIXTURE: gpus.request}

@@ -21,6 +21,9 @@ class LeasedGpus(Sequence["GpuDevice"]):
     A sequence. Of a single one, `gpu.uuid` is the same as `gpu[0].uuid`, and so are the other
     attributes.
 
+    Which they are on another machine, only the sandbox says, by `nvidia-smi`: there they have no
+    attributes, and no number.
+
     Args:
         devices: them.
     """
@@ -35,10 +38,10 @@ class LeasedGpus(Sequence["GpuDevice"]):
     def __getitem__(self, index: slice) -> Sequence[GpuDevice]: ...
 
     def __getitem__(self, index: int | slice) -> GpuDevice | Sequence[GpuDevice]:
-        return self._devices[index]
+        return self._known[index]
 
     def __len__(self) -> int:
-        return len(self._devices)
+        return len(self._known)
 
     def __repr__(self) -> str:
         return f"LeasedGpus({list(self._devices)!r})"
@@ -84,10 +87,20 @@ class LeasedGpus(Sequence["GpuDevice"]):
         return self._one.part
 
     @property
+    def _known(self) -> tuple[GpuDevice, ...]:
+        if not self._devices:
+            raise ValueError(
+                "which GPUs the test has on another machine is known there: ask its sandbox, "
+                "sandbox.run('nvidia-smi', '-L')"
+            )
+        return self._devices
+
+    @property
     def _one(self) -> GpuDevice:
-        if len(self._devices) != 1:
-            raise ValueError(f"the test has {len(self._devices)} GPUs: say which, as in gpu[0]")
-        return self._devices[0]
+        devices = self._known
+        if len(devices) != 1:
+            raise ValueError(f"the test has {len(devices)} GPUs: say which, as in gpu[0]")
+        return devices[0]
 
 
 def gpus_of_test(item: pytest.Item) -> LeasedGpus:

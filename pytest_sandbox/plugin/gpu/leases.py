@@ -12,7 +12,7 @@ from ..templates.taken import taken_templates
 from .held import GPUS, GPUS_NOW, TestGpus
 from .marker import wanted_gpus
 from .options import gpu_settings
-from .tested import gpus_of_sandboxes, is_in_cloud, is_simulated, takes_sandbox
+from .tested import are_elsewhere, gpus_of_sandboxes, is_in_cloud, is_simulated, takes_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,13 +53,17 @@ def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
         from .in_cloud import gpus_in_cloud  # late: few runs are there
 
         gpus = gpus_in_cloud(item, wanted)
+    elif are_elsewhere(item):
+        from .elsewhere import gpus_elsewhere  # late: likewise
+
+        gpus = gpus_elsewhere(item, wanted)
     else:
         gpus = _simulated(item, wanted) if simulated else _leased(item, wanted)
     item.stash[GPUS] = item.config.stash[GPUS_NOW] = gpus
     if not takes_sandbox(item):
         _show(gpus)
     where = "in its sandbox" if takes_sandbox(item) else "in the process of pytest"
-    names = ", ".join(map(str, gpus.devices))
+    names = ", ".join(map(str, gpus.devices)) or f"{wanted} of another machine"
     item.user_properties.append((PROPERTY, f"{'simulated ' if simulated else ''}{names} {where}"))
 
 

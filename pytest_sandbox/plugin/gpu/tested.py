@@ -47,6 +47,11 @@ def is_in_cloud(item: pytest.Item) -> bool:
     return settings(item.config).engine == CLOUD_ENGINE and not is_faked(item)
 
 
+def are_elsewhere(item: pytest.Item) -> bool:
+    """Whether its GPUs are those of another machine, which leases them to its sandboxes."""
+    return "://" in settings(item.config).engine and takes_sandbox(item) and not is_faked(item)
+
+
 def is_simulated(item: pytest.Item) -> bool:
     """Whether its GPUs are those of the engine in memory."""
     fake = gpu_settings(item.config).mode == "fake"
