@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sandbox.engine import OutputDropped, OutputLog, StoreFull, _log
+from pytest_sandbox.engine import EngineUnavailable, OutputDropped, OutputLog, StoreFull, _log
 
 T = TypeVar("T")
 
@@ -368,3 +368,25 @@ async def test_what_was_peeked_makes_room_once_it_is_taken() -> None:
 
     assert not log.full
     assert log.add(b"56") == b""
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_failed_is_no_whole_one() -> None:
+    """Readers get what there is, and then the error, each time; an end before that counts."""
+    log = OutputLog(capacity=10)
+    await log.append(b"12345")
+    waiting = by_then(log.read(5))
+    await settle()
+
+    log.fail(EngineUnavailable("the machine is gone"))
+
+    for call in (waiting, log.read(5), whole(log)):
+        with pytest.raises(EngineUnavailable, match="gone"):
+            await call
+    assert await log.read(0) == b"12345"
+    assert (log.had, log.closed, log.incomplete) == (5, True, True)
+    assert isinstance(log.failure, EngineUnavailable)
+    ended = OutputLog()
+    ended.close()
+    ended.fail(EngineUnavailable("too late"))
+    assert (await ended.read(0), ended.failure) == (b"", None)
