@@ -164,7 +164,6 @@ ABSENT_EXCEPTIONS = {
     "PendingDeprecationError": OF_OBJECTS,
     "RequestSizeError": "it is a `ResourceExhaustedError`",
     "SerializationError": NO_FUNCTIONS,
-    "ServerWarning": "servers of this package send none",
     "VersionError": "client and server are of one package",
     "VolumeUploadTimeoutError": "uploads to this machine have no limit of their own",
     "WorkspaceManagementError": NO_DEPLOYMENT,
