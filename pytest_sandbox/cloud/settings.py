@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox.engine import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ MODAL = "https://api.modal.com"
 #: The first release whose sandboxes are those of the second version of the API.
 OLDEST = (1, 6)
 
-_INSTALL = "Install one that does: pip install 'pytest-sandbox[modal]' 'modal>=1.6'"
 _HOW_TO_GET_ONE = (
     "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`, which asks Modal for a "
     "token and stores it. Without an account: --sandbox-engine=local"
@@ -131,16 +131,20 @@ def _version() -> str:
         raise EngineUnavailable(
             "the engine 'modal' needs the package 'modal', which is not installed: Modal's servers "
             "ask each client for the version of that package",
-            _INSTALL,
+            _how_to_install(),
         ) from None
     numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST:
         raise EngineUnavailable(
             f"the installed package 'modal' is {found}, which does not speak the second version of "
             "Modal's API for sandboxes",
-            _INSTALL,
+            _how_to_install(),
         )
     return found
+
+
+def _how_to_install() -> str:
+    return f"Install one that does: {install_command('modal')} 'modal>=1.6'"
 
 
 def _profiles(path: str) -> dict[str, dict[str, Any]]:

@@ -42,17 +42,6 @@ def test_option_wins_over_environment_over_ini_over_default(
     assert header(result) == expected
 
 
-def test_an_engine_of_a_later_release_is_refused_by_name(pytester: pytest.Pytester) -> None:
-    engine = "grpc://10.0.0.1:50051"
-    result = pytester.runpytest(f"--sandbox-engine={engine}")
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        f"ERROR: the sandbox engine '{engine}' (option --sandbox-engine) is not available yet; "
-        "there are local, fake, modal and process"
-    )
-
-
 @pytest.mark.parametrize(
     ("engine", "hint"),
     [("locall", "did you mean 'local'?"), ("docker", "there are local, fake, modal and process")],

@@ -229,7 +229,6 @@ def test_all_else(case: str, data: st.DataObject) -> None:
         (networks.network_log_from_wire, pb.NetworkLogReply(records=[pb.ConnectionRecord()])),
         (networks.fault_from_wire, pb.ConnectionFault(effect="explode")),
     ],
-    ids=str,
 )  # fmt: skip
 def test_nonsense_is_malformed(convert: Callable[[Any], Any], message: Any) -> None:
     with pytest.raises(Malformed):
