@@ -46,8 +46,8 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """An engine by name, not yet started.
 
     Args:
-        name: `"local"`, `"fake"`, `"process"`, the address of an engine on another machine, or
-            what an installed package provides.
+        name: `"local"`, `"fake"`, `"process"`, `"ray"`, the address of an engine on another
+            machine or of a cluster of Ray, or what an installed package provides.
         options: for the engine, name to value as text.
 
     Raises:
@@ -55,6 +55,8 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """
     if name in _BUILTIN:
         return _BUILTIN[name](options or {})
+    if name == "ray" or name.startswith("ray://"):
+        return _ray(name, options or {})
     if "://" in name:
         return _remote(name, options or {})
     others = _provided()
@@ -100,6 +102,14 @@ def _remote(name: str, options: Mapping[str, str]) -> Engine:
         return remote_engine(RemoteAddress.parse(name), options)
     except InvalidAddress as error:
         raise EngineUnavailable(error.reason, error.remedy) from None
+
+
+def _ray(name: str, options: Mapping[str, str]) -> Engine:
+    from .cluster import ClusterEngine, RayPlacer
+    from .remote import RUN_OPTIONS
+
+    check_options("ray", options, RUN_OPTIONS)
+    return ClusterEngine(RayPlacer(name, options))
 
 
 _BUILTIN: dict[str, EngineFactory] = {"fake": _fake, "local": _local, "process": _process}

@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with the token of the address (default: a new one each time)",
     )
     group.add_argument(
+        "--until-eof", action="store_true", help="end when standard input ends, as with its parent"
+    )
+    group.add_argument(
         "--stdio", action="store_true", help="serve one run on standard input and output, for ssh"
     )
 
@@ -92,8 +95,11 @@ def run(args: argparse.Namespace) -> int:
         if args.stdio:
             server.serve_pipes(0, output)
         else:
+            ends = 0 if args.until_eof else None
             with open(output, "w", encoding="utf-8") as out:
-                server.serve(_where(args), lambda address: _announce(args.engine, address, out))
+                server.serve(
+                    _where(args), lambda address: _announce(args.engine, address, out), ends
+                )
     except EngineUnavailable as error:
         print(f"pytest-sandbox serve: {error}", file=sys.stderr)
         return 1

@@ -12,8 +12,9 @@ ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 _ENGINE_HELP = (
     "Where sandboxes run: auto (the default, means local; never anything weaker), local, fake (in "
     "memory), modal (Modal's cloud, which costs money), process, which does not isolate, for "
-    "machines that allow nothing better, or the address of an engine on another machine: what "
-    "`pytest-sandbox serve --listen` prints there, or ssh://HOST."
+    "machines that allow nothing better, ray or ray://HOST:PORT, a cluster of Ray, or the address "
+    "of an engine on another machine: what `pytest-sandbox serve --listen` prints there, or "
+    "ssh://HOST."
 )
 _IMAGE_HELP = (
     "The image of sandboxes whose marker names none: host (the default), the view of this machine, "

@@ -97,7 +97,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     from .options import settings
 
     header, engine = settings(config).header, settings(config).engine
-    if "://" not in engine:
+    if "://" not in engine or engine.startswith("ray:"):
         return header
     from .far_machine import far_machine
 

@@ -21,7 +21,7 @@ from .gpu.options import gpu_settings
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
 MOST_REPORT_LINES = 800
 
-_ENGINES = ("auto", "local", "fake", CLOUD_ENGINE, *NOT_ISOLATED)
+_ENGINES = ("auto", "local", "fake", "ray", CLOUD_ENGINE, *NOT_ISOLATED)
 _IMAGE_LOCKS = ("off", "on", "update")
 #: The image of sandboxes in Modal's cloud whose marker names none: there is no machine to view.
 _CLOUD_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"

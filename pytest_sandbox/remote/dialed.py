@@ -12,22 +12,29 @@ from .near.engine import RemoteEngine
 from .protocol import PROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .near.connection import FarConnection
 
 
-def remote_engine(address: RemoteAddress, options: Mapping[str, str]) -> RemoteEngine:
+def remote_engine(
+    address: RemoteAddress,
+    options: Mapping[str, str],
+    on_over: Callable[[str], object] | None = None,
+) -> RemoteEngine:
     """The engine at an address, not yet started.
 
     Args:
         address: of the far side.
         options: for the engine there; of `RUN_OPTIONS`.
+        on_over: called with the reason when the engine is gone, or was closed.
     """
 
     async def connect() -> FarConnection:
         link = NearLink(address, PROTOCOL)
         await link.connect()
+        if on_over is not None:
+            link.over.add_done_callback(lambda over: on_over(over.result()))
         return link
 
     return RemoteEngine(connect, options=options)

@@ -65,17 +65,23 @@ class FarServer:
     def __init__(self, make: Callable[[Mapping[str, str]], Engine]) -> None:
         self._make = partial(FarService, make)
 
-    def serve(self, where: FarListening, announce: Callable[[RemoteAddress], None]) -> None:
+    def serve(
+        self,
+        where: FarListening,
+        announce: Callable[[RemoteAddress], None],
+        until_eof: int | None = None,
+    ) -> None:
         """Listen, until this process is interrupted.
 
         Args:
             where: to listen.
             announce: called with the address once it can be used.
+            until_eof: a descriptor of a pipe; to end when that does.
 
         Raises:
             EngineUnavailable: it cannot listen there, or has no certificate to show.
         """
-        run(self._serve(where, announce))
+        run(self._serve(where, announce, until_eof))
 
     def serve_pipes(self, source: int, target: int) -> None:
         """Serve one run, until it has ended.
@@ -86,7 +92,12 @@ class FarServer:
         """
         run(self._serve_pipes(source, target))
 
-    async def _serve(self, where: FarListening, announce: Callable[[RemoteAddress], None]) -> None:
+    async def _serve(
+        self,
+        where: FarListening,
+        announce: Callable[[RemoteAddress], None],
+        until_eof: int | None,
+    ) -> None:
         shown = _certificate(where)
         link = FarLink(self._make, PROTOCOL, where.token, machine=_machine())
         try:
@@ -100,6 +111,8 @@ class FarServer:
                 "Choose another --listen.",
             ) from error
         stop = _interrupted()
+        if until_eof is not None:
+            _stop_at_end(until_eof, stop)
         announce(
             RemoteAddress(
                 "grpc+tls" if shown else "grpc",
@@ -150,6 +163,17 @@ def _interrupted() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def _stop_at_end(descriptor: int, stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            stop.set()
+
+    loop.add_reader(descriptor, read)
 
 
 async def _end(link: FarLink) -> None:

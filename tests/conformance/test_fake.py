@@ -1,11 +1,13 @@
 """The engine in memory keeps the contract, on the time of the machine and on time that skips."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox.engine import Capability, SystemClock
+from pytest_sandbox.cluster import ClusterEngine, Node, Placement, Placer
+from pytest_sandbox.engine import Capability, Engine, SystemClock, TaskSpec
 from pytest_sandbox.engine.conformance import CHECKS, CLIENT, CLOSING, SERVER, Check
 from pytest_sandbox.engine.conformance.snapshots.memory import COUNTER
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_event_loop
@@ -76,13 +78,14 @@ async def count(call: Call) -> None:
         await call.flush()
 
 
-async def run(check: Check, engine: FakeEngine) -> None:
+async def run(check: Check, engine: Engine, scripted: Collection[FakeEngine]) -> None:
     info = await engine.start()
     if mismatch := check.mismatch(info.capabilities):
         pytest.skip(mismatch)
-    engine.on_exec("python3", "-c", SERVER, ANY).calls(serve)
-    engine.on_exec("python3", "-c", CLIENT, ...).calls(ask)
-    engine.on_exec(*COUNTER.argv).calls(count)
+    for each in scripted:
+        each.on_exec("python3", "-c", SERVER, ANY).calls(serve)
+        each.on_exec("python3", "-c", CLIENT, ...).calls(ask)
+        each.on_exec(*COUNTER.argv).calls(count)
     await check.run(engine)
     await engine.close()
 
@@ -90,7 +93,47 @@ async def run(check: Check, engine: FakeEngine) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("check", PROMISED, ids=str)
 async def test_contract(check: Check) -> None:
-    await run(check, FakeEngine(clock=SystemClock()))
+    engine = FakeEngine(clock=SystemClock())
+    await run(check, engine, [engine])
+
+
+class OneByOne(Placer):
+    """Has the sandboxes of each check on one node."""
+
+    name = "one by one"
+
+    def __init__(self, check: Check) -> None:
+        self.engines = [FakeEngine(clock=SystemClock()), FakeEngine(clock=SystemClock())]
+        self._turn = len(check.name) % 2
+
+    async def start(
+        self, joined: Callable[[Node], None], left: Callable[[Node, str], None]
+    ) -> None:
+        for number, engine in enumerate(self.engines):
+            joined(Node(f"n{number}", engine, await engine.start()))
+
+    async def place(self, spec: TaskSpec, among: Collection[Node]) -> Placement:
+        return OnePlace(list(among)[self._turn % len(among)])
+
+    async def close(self) -> None:
+        for engine in self.engines:
+            await engine.close()
+
+
+class OnePlace(Placement):
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    async def release(self) -> None:
+        pass
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("check", [check for check in PROMISED if check.name not in BIG], ids=str)
+async def test_contract_of_a_cluster(check: Check) -> None:
+    placer = OneByOne(check)
+    engine = ClusterEngine(placer, SystemClock())
+    await run(check, engine, placer.engines)
 
 
 @pytest.mark.parametrize("check", [check for check in PROMISED if check.name not in BIG], ids=str)
@@ -98,7 +141,8 @@ def test_contract_while_time_skips(check: Check) -> None:
     clock = VirtualClock()
     loop = new_event_loop(clock)
     try:
-        loop.run_until_complete(run(check, FakeEngine(clock=clock)))
+        engine = FakeEngine(clock=clock)
+        loop.run_until_complete(run(check, engine, [engine]))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()

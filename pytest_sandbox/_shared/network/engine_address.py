@@ -14,6 +14,8 @@ from .loopback import is_loopback
 Scheme = Literal["grpc+tls", "grpc", "ssh"]
 
 SCHEMES: tuple[Scheme, ...] = ("grpc+tls", "grpc", "ssh")
+#: What addresses of clusters of Ray begin with.
+RAY = "ray://"
 #: What may follow the `?` of an address, by its scheme.
 _QUERIES: dict[Scheme, tuple[str, ...]] = {
     "grpc+tls": ("fingerprint", "lease"),
@@ -139,7 +141,7 @@ def place_of(engine: str) -> str:
     Raises:
         InvalidAddress: it looks like an address, and is none.
     """
-    return RemoteAddress.parse(engine).place if "://" in engine else engine
+    return RemoteAddress.parse(engine).place if _has_token(engine) else engine
 
 
 def split(engine: str) -> tuple[str, str]:
@@ -148,10 +150,15 @@ def split(engine: str) -> tuple[str, str]:
     Raises:
         InvalidAddress: it looks like an address, and is none.
     """
-    if "://" not in engine:
+    if not _has_token(engine):
         return engine, ""
     address = RemoteAddress.parse(engine)
     return address.public, address.token
+
+
+def _has_token(engine: str) -> bool:
+    """Whether the name of an engine is an address that may have a token."""
+    return "://" in engine and not engine.startswith(RAY)
 
 
 def is_remote(engine: str) -> bool:

@@ -58,6 +58,7 @@ class NearLink(FarConnection):
         self._token = ""  # of the session
         self._session: Session | None = None
         self._work: asyncio.Task[None] | None = None
+        self._carrier: Carrier | None = None
 
     @property
     def reason(self) -> str:
@@ -91,6 +92,7 @@ class NearLink(FarConnection):
         self._token = welcome.session
         self._session = Session(served, self._timing, self._lost, self._finish)
         self._session.begin()
+        self._carrier = carrier
         carrier.carry(self._session, 0)
         return served
 
@@ -102,6 +104,9 @@ class NearLink(FarConnection):
         self.channel.close()
         if self._work is not None:
             self._work.cancel()
+        if self._carrier is not None:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._carrier.gone.wait(), self._timing.ping)
 
     async def _dial(self) -> tuple[Carrier, Welcome]:
         received = self._session.received if self._session else 0
@@ -123,6 +128,7 @@ class NearLink(FarConnection):
         while (now := loop.time()) < begin + self._address.lease:
             try:
                 carrier, welcome = await self._dial()
+                self._carrier = carrier
                 carrier.carry(session, welcome.received)
             except EngineUnavailable as error:
                 session.end(f"the connection was lost ({lost}), and {error}")

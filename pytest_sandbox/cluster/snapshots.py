@@ -1,0 +1,113 @@
+"""Where the snapshots of a cluster are: each on the node that took it, and copied to others."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_sandbox.engine import (
+    DirectorySnapshot,
+    MemorySnapshot,
+    Snapshot,
+    SupportsExport,
+    SupportsForget,
+    UnknownImage,
+)
+
+from .directories import copy_directory
+
+if TYPE_CHECKING:
+    from pytest_sandbox.engine import AnySnapshot
+
+    from .placer import Node
+
+S = TypeVar("S", bound=Snapshot | DirectorySnapshot | MemorySnapshot)
+#: What can be copied.
+F = TypeVar("F", bound=Snapshot | DirectorySnapshot)
+
+
+class ClusterSnapshots:
+    """The snapshots of a cluster, by names that mean the same on every node.
+
+    A snapshot of files is copied to a node when that needs it, once. One of processes stays where
+    it was taken.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[AnySnapshot, dict[Node, AnySnapshot]] = {}
+        self._copying: dict[tuple[AnySnapshot, Node], asyncio.Future[Any]] = {}
+        self._numbers = itertools.count(1)
+
+    def add(self, node: Node, snapshot: S) -> S:
+        """Give a new snapshot of a node its name in the cluster."""
+        named = type(snapshot)(f"{next(self._numbers)}:{snapshot.name}")
+        self._places[named] = {node: snapshot}
+        return named
+
+    def nodes(self, snapshot: AnySnapshot) -> list[Node]:
+        """The nodes that have a snapshot.
+
+        Raises:
+            UnknownImage: there is none of that name, or it was lost with the nodes that had it.
+        """
+        try:
+            return list(self._places[snapshot])
+        except KeyError:
+            raise UnknownImage(f"there is no snapshot {snapshot}, or its machine is gone") from None
+
+    def on(self, node: Node, snapshot: S) -> S:
+        """The name that a snapshot has on a node which has it.
+
+        Raises:
+            UnknownImage: there is none of that name there.
+        """
+        if node not in self.nodes(snapshot):
+            raise UnknownImage(f"there is no snapshot {snapshot} on {node.name}")
+        found = self._places[snapshot][node]
+        assert isinstance(found, type(snapshot))
+        return found
+
+    async def bring(self, node: Node, snapshot: F) -> F:
+        """Copy a snapshot to a node that does not have it; the name that it has there.
+
+        Raises:
+            UnknownImage, StoreFull, EngineUnavailable: it cannot be copied.
+        """
+        if node in self.nodes(snapshot):
+            return self.on(node, snapshot)
+        key = snapshot, node
+        copying = self._copying.get(key)
+        if copying is None:
+            copying = self._copying[key] = asyncio.ensure_future(self._copy(node, snapshot))
+            copying.add_done_callback(lambda _: self._copying.pop(key, None))
+        copied: F = await asyncio.shield(copying)
+        return copied
+
+    async def _copy(self, node: Node, snapshot: F) -> F:
+        source = self.nodes(snapshot)[0]
+        there = self.on(source, snapshot)
+        copy: Any
+        if isinstance(there, Snapshot):
+            stream = SupportsExport.of(source.engine).export(there)
+            copy = await SupportsExport.of(node.engine).load(stream)
+        else:
+            copy = await copy_directory(source.engine, there, node.engine)
+        if snapshot not in self._places:  # forgotten meanwhile
+            await SupportsForget.of(node.engine).forget(copy)
+            raise UnknownImage(f"there is no snapshot {snapshot}")
+        self._places[snapshot][node] = copy
+        copied: F = copy
+        return copied
+
+    async def forget(self, snapshot: AnySnapshot) -> None:
+        """Forget a snapshot on all nodes; does nothing if there is none."""
+        for node, there in self._places.pop(snapshot, {}).items():
+            await SupportsForget.of(node.engine).forget(there)
+
+    def lose(self, node: Node) -> None:
+        """Forget what was on a node that is gone."""
+        for snapshot, places in list(self._places.items()):
+            places.pop(node, None)
+            if not places:
+                del self._places[snapshot]

@@ -1,0 +1,198 @@
+"""An engine of several machines: what runs where, what is shared, and machines that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pytest_sandbox.engine import (
+    ConnectionFault,
+    EndCause,
+    EngineUnavailable,
+    Membership,
+    ProcessSpec,
+    Snapshot,
+    Task,
+    TaskSpec,
+    UnknownImage,
+    Unsupported,
+    VolumeMount,
+)
+from pytest_sandbox.fakes import FakeEngine, VirtualClock
+
+from .nodes import Turns, cluster
+
+if TYPE_CHECKING:
+    from pytest_sandbox.cluster.task import ClusterTask
+
+pytestmark = pytest.mark.asyncio
+
+
+def node_of(task: Task) -> str:
+    return cast("ClusterTask", task).node.name
+
+
+async def write(task: Task, path: str, text: str) -> None:
+    process = await task.exec(ProcessSpec(("sh", "-c", f"echo {text} > {path}")))
+    assert (await process.wait()).code == 0
+
+
+async def read(task: Task, path: str) -> bytes:
+    process = await task.exec(ProcessSpec(("cat", path)))
+    output = b"".join([part async for part in process.stdout.follow()])
+    await process.wait()
+    return output
+
+
+async def test_sandboxes_are_where_the_placer_says_until_they_end() -> None:
+    engine, placer = cluster(2)
+    info = await engine.start()
+    assert info.mode.startswith("2 machines")
+    tasks = [await engine.create(TaskSpec()) for _ in range(4)]
+    assert [node_of(task) for task in tasks] == ["n0", "n1", "n0", "n1"]
+    assert len(placer.held) == 4
+    for task in tasks:
+        await task.kill()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not placer.held
+    await engine.close()
+
+
+async def test_a_snapshot_is_copied_to_a_machine_once() -> None:
+    engine, _placer = cluster(2)
+    await engine.start()
+    first = await engine.create(TaskSpec())
+    await write(first, "/root/file", "made")
+    snapshot = await cast("ClusterTask", first).snapshot()
+    copies = [await engine.create(TaskSpec(image=snapshot)) for _ in range(4)]
+    assert {node_of(task) for task in copies} == {"n0", "n1"}
+    assert [await read(task, "/root/file") for task in copies] == [b"made\n"] * 4
+    await engine.forget(snapshot)
+    with pytest.raises(UnknownImage):
+        await engine.create(TaskSpec(image=snapshot))
+    await engine.close()
+
+
+async def test_what_is_exported_can_be_loaded() -> None:
+    engine, _ = cluster(2)
+    await engine.start()
+    task = await engine.create(TaskSpec())
+    await write(task, "/root/file", "made")
+    below = await cast("ClusterTask", task).snapshot()
+    await write(task, "/root/other", "later")
+    above = await cast("ClusterTask", task).snapshot()
+    data = [part async for part in engine.export(above, below=below)]
+
+    async def stream() -> object:
+        for part in data:
+            yield part
+
+    loaded = await engine.load(stream(), below=below)  # type: ignore[arg-type]
+    copy = await engine.create(TaskSpec(image=loaded))
+    assert await read(copy, "/root/other") == b"later\n"
+    await engine.close()
+
+
+async def test_what_has_to_be_together_is() -> None:
+    engine, placer = cluster(3)
+    await engine.start()
+    volume = TaskSpec(volumes=(VolumeMount("v", "/v"),))
+    network = TaskSpec(membership=Membership("net", ("a",)))
+    for spec in (volume, network):
+        tasks = [await engine.create(spec) for _ in range(3)]
+        assert len({node_of(task) for task in tasks}) == 1
+    await engine.forget_volume("v")
+    await engine.create(volume)
+    assert placer.asked[-1] == ["n0", "n1", "n2"]
+    await engine.close()
+
+
+async def test_what_is_on_different_machines_cannot_be_together() -> None:
+    engine, _ = cluster(2)
+    await engine.start()
+    for name in ("v", "w"):
+        await engine.create(TaskSpec(volumes=(VolumeMount(name, "/v"),)))
+    both = TaskSpec(volumes=(VolumeMount("v", "/v"), VolumeMount("w", "/w")))
+    with pytest.raises(Unsupported, match="the volume w is on n1, and the volume v elsewhere"):
+        await engine.create(both)
+    one, other = [cast("ClusterTask", await engine.create(TaskSpec())) for _ in range(2)]
+    await one.join(Membership("net", ("a",)))
+    with pytest.raises(Unsupported, match="name the network when the sandbox is created"):
+        await other.join(Membership("net", ("b",)))
+    await engine.close()
+
+
+async def test_a_snapshot_of_a_directory_is_copied_too() -> None:
+    engine, _ = cluster(2)
+    await engine.start()
+    one, other = [cast("ClusterTask", await engine.create(TaskSpec())) for _ in range(2)]
+    await one.files.mkdir("/srv/made")
+    await write(one, "/srv/made/file", "made")
+    directory = await one.snapshot_directory("/srv/made")
+    await other.files.mkdir("/srv/there")
+    await other.mount("/srv/there", directory)
+    assert await read(other, "/srv/there/file") == b"made\n"
+    await engine.close()
+
+
+async def test_a_machine_that_is_gone_ends_its_sandboxes_and_no_others() -> None:
+    engine, placer = cluster(2)
+    await engine.start()
+    lost, kept = [await engine.create(TaskSpec()) for _ in range(2)]
+    there = await cast("ClusterTask", lost).snapshot()
+    await placer.lose(placer.nodes[0])
+    assert (await lost.wait()).cause in (EndCause.LOST, EndCause.KILLED)
+    assert kept.poll() is None
+    assert node_of(await engine.create(TaskSpec())) == "n1"
+    with pytest.raises(UnknownImage, match="or its machine is gone"):
+        await engine.create(TaskSpec(image=there))
+    await placer.lose(placer.nodes[1])
+    with pytest.raises(EngineUnavailable, match="has no machine left"):
+        await engine.create(TaskSpec())
+    await engine.close()
+
+
+async def test_a_machine_that_joins_is_used_and_has_the_faults() -> None:
+    clock = VirtualClock()
+    engine, placer = cluster(1, clock)
+    await engine.start()
+    await engine.set_fault(ConnectionFault("f", "example.com", effect="refuse"))
+    await placer.join(FakeEngine(clock=clock))
+    assert {node_of(await engine.create(TaskSpec())) for _ in range(2)} == {"n0", "n1"}
+    assert await engine.fault_counts(["f"]) == {"f": (0, 0)}
+    await engine.clear_faults(["f"])
+    assert not await placer.nodes[1].engine.fault_counts(["f"])  # type: ignore[attr-defined]
+    await engine.close()
+
+
+class Dying(FakeEngine):
+    """An engine whose machine is gone as soon as it is asked for a sandbox."""
+
+    placer: Turns
+
+    async def create(self, spec: TaskSpec) -> Task:  # type: ignore[override]
+        await self.placer.lose(self.placer.nodes[0])
+        raise EngineUnavailable("it is gone")
+
+
+async def test_a_sandbox_that_was_to_be_on_a_machine_that_died_is_on_another() -> None:
+    clock = VirtualClock()
+    engine, placer = cluster(0, clock)
+    dying = Dying(clock=clock)
+    dying.placer = placer
+    placer._engines = [dying, FakeEngine(clock=clock)]
+    await engine.start()
+    assert node_of(await engine.create(TaskSpec())) == "n1"
+    assert len(placer.held) == 1
+    await engine.close()
+
+
+async def test_a_name_that_never_was_is_no_snapshot() -> None:
+    engine, _ = cluster(2)
+    await engine.start()
+    with pytest.raises(UnknownImage):
+        await engine.create(TaskSpec(image=Snapshot("1:host")))
+    await engine.close()
