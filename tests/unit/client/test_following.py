@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import functools
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from pytest_sandbox.client import Sandbox, exceptions
 from pytest_sandbox.client.process import following
 from pytest_sandbox.client.transport.channels import Channels
 from pytest_sandbox.client.transport.portal import portal
+from pytest_sandbox.engine import StoreFull
 from pytest_sandbox.inmemory import FakeSandboxes
 from pytest_sandbox.server.own import follower
 from pytest_sandbox.server.own.following import FollowServicer
@@ -277,7 +277,7 @@ def test_output_that_is_lost_is_an_error(either: FakeSandboxes) -> None:
     process = Sandbox.create().exec("sh", "-c", "echo out; sleep 1")
     settled()
     (execution,) = server_side(either)
-    execution.process.stdout._fail(OSError(errno.ENOSPC, "no room"))
+    execution.process.stdout.fail(StoreFull("no room"))
 
     assert next(process.stdout) == "out\n"
     with pytest.raises(exceptions.ResourceExhaustedError, match="no room"):
