@@ -12,6 +12,8 @@ from grpclib import Status
 from pytest_sandbox._proto import router_pb2 as rpb
 from pytest_sandbox._proto import sandboxes_pb2 as spb
 from pytest_sandbox._proto import secrets_pb2
+from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
+from pytest_sandbox._proto.extensions_pb2 import ExecFollowResponse
 from pytest_sandbox.client import DEVNULL, PIPE, STDOUT, Sandbox, Secret, StreamType, exceptions
 from pytest_sandbox.client.process import execution
 
@@ -26,7 +28,7 @@ from .command_stubs import (
     creation,
     reads,
 )
-from .stubs import fails, gives, in_turn, router
+from .stubs import Service, fails, gives, in_turn, router
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -109,7 +111,9 @@ def test_calls_wait_until_the_command_has_started(serve: Serve) -> None:
         TaskExecStdioRead=reads(b"out"),
         TaskExecStdinWrite=WRITTEN,
     )
-    sandbox = Sandbox("sb-1", serve(access_control(), commands))
+    # One of ours, whose calls are made by themselves.
+    ours = Service(ExtensionsBase, {"ExecFollow": gives(ExecFollowResponse(apart=True))})
+    sandbox = Sandbox("sb-1", serve(access_control(), commands, ours))
 
     result = sandbox.run("true")
 
