@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also measure another version in turn, and print ratios: DIR is a virtual environment"
         " that has it, or a checkout",
     )
+    parser.add_argument(
+        "--engine",
+        default="local",
+        metavar="E",
+        help="which engine, as --sandbox-engine of pytest (default: local); not with --compare",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -61,20 +67,28 @@ def run(args: argparse.Namespace) -> int:
     if args.n < 1 or args.live < 1:
         return _refuse(f"-n {args.n} and --live {args.live} must be at least 1")
     if args.compare is not None:
+        if args.engine != "local":
+            return _refuse("--compare is about the local engine: leave --engine out")
         names = args.only or [name for name in FIGURES if name not in _NOT_COMPARED]
         return _compare(args, names)
     return _measure(args, args.only or FIGURES)
 
 
 def _measure(args: argparse.Namespace, names: Sequence[str]) -> int:
+    from pytest_sandbox._run import EngineStartError
+
     from .benchmarks.report import render
     from .benchmarks.session import Bench
 
-    with Bench(samples=args.n, live=args.live) as bench:
-        for name in names:
-            _say_progress(args, name)
-            figure(name)(bench)
-        bench.finish()
+    try:
+        with Bench(samples=args.n, live=args.live, engine=args.engine) as bench:
+            for name in names:
+                _say_progress(args, name)
+                figure(name)(bench)
+            bench.finish()
+    except EngineStartError as error:
+        print(f"pytest-sandbox bench: {error}", file=sys.stderr)
+        return 1
     print(json.dumps(bench.as_json(), indent=2) if args.json else render(bench))
     return 1 if bench.leftovers else 0
 

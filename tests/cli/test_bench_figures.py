@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.cli.benchmarks import alternatives, crowds, figure
+from pytest_sandbox.cli import main
+from pytest_sandbox.cli.benchmarks import alternatives, crowds, figure, remote
 from pytest_sandbox.cli.benchmarks.processor_time import tree_cpu_seconds
 from pytest_sandbox.cli.benchmarks.session import Bench
 from pytest_sandbox.client import Client
@@ -66,6 +67,29 @@ def test_sandboxes_are_measured_beside_what_tests_do_without(
     assert all(row["p50_ms"] > 0 < row["baseline_p50_ms"] for row in bench.timings)
     # The two of crowd have a cycle each.
     assert len(bench.processor_times) == len(names) + 1
+
+
+@pytest.mark.usefixtures("default_client")
+def test_an_engine_on_another_machine_is_measured_beside_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remote, "_MUCH", 2_000_000)
+    monkeypatch.setattr(remote, "_CHUNK", 1_000_000)
+    with Bench(samples=1, live=1) as bench:
+        remote.remote(bench)
+        bench.finish()
+
+    assert bench.leftovers == []
+    assert [row["baseline"] for row in bench.timings] == ["the local engine"] * 2
+    assert [row["name"] for row in bench.facts] == ["output over TLS", "upload over TLS"]
+
+
+def test_any_engine_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "-n", "1", "--only", "run", "--engine", "fake"]) == 0
+    assert "run /bin/true" in capsys.readouterr().out
+    assert main(["bench", "-n", "1", "--only", "run", "--engine", "grpc://x@127.0.0.1:1"]) == 1
+    assert "cannot be reached" in capsys.readouterr().err
+    assert main(["bench", "--compare", "x", "--engine", "fake", "-n", "8"]) == 2
 
 
 def test_other_tools_are_measured_where_they_run(

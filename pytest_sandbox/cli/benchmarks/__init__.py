@@ -42,6 +42,7 @@ _PLACES = {
     "gpu": "gpus.gpu",
     "network": "networks.network",
     "sandbox-network": "sandbox_networks.sandbox_network",
+    "remote": "remote.remote",
     "containers": "containers.containers",
     "alternatives": "alternatives.alternatives",
     "steps": "steps.steps",

@@ -29,9 +29,18 @@ class Bench:
         samples: how often each timing is repeated.
         live: how many sandboxes live at once in the crowd figure.
         turn: called before each block of cycles; it may wait.
+        engine: which engine; some figures are about the local one, whatever this is.
     """
 
-    def __init__(self, *, samples: int, live: int, turn: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        samples: int,
+        live: int,
+        turn: Callable[[], None] | None = None,
+        engine: str = "local",
+    ) -> None:
+        self._engine = engine
         self.samples = samples
         self.live = live
         self.timings: list[dict[str, Any]] = []
@@ -48,7 +57,7 @@ class Bench:
         self._server: EngineProcess | None = None
 
     def __enter__(self) -> Bench:
-        self._server = self._run.start("local")
+        self._server = self._run.start(self._engine)
         self._client = Client(self._server.socket)
         Client.set_default(self._client)
         return self
@@ -78,11 +87,11 @@ class Bench:
         """Use another engine meanwhile, which makes no sandboxes ahead."""
         run = Run.create()
         try:
-            server = run.start("local", {"pool": "off"})
+            server = run.start(self._engine, {"pool": "off"})
         except EngineStartError:  # another version, which does not know the option
             run.close()
             run = Run.create()
-            server = run.start("local")
+            server = run.start(self._engine)
         before, self._server = self._server, server
         client = Client(server.socket)
         client_before = Client.set_default(client)
