@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_sandbox._http2 import OneBuffer
 
@@ -30,6 +31,7 @@ class Carrier(OneBuffer):
     Attributes:
         transport: of the connection.
         gone: set when it has ended.
+        program: is done when the program through which it leads has ended; `None` without one.
     """
 
     transport: asyncio.Transport
@@ -44,6 +46,7 @@ class Carrier(OneBuffer):
         self._waiting = b""  # of the first message; later, what came before there was a session
         self._session: Session | None = None
         self.gone = asyncio.Event()
+        self.program: asyncio.Future[Any] | None = None
 
     def carry(self, session: Session, received: int) -> None:
         """Carry a session from now on.
@@ -60,6 +63,13 @@ class Carrier(OneBuffer):
         waiting, self._waiting = self._waiting, b""
         if waiting:
             session.came(self.transport, waiting)
+
+    async def closed(self, timeout: float) -> None:
+        """Return when all of it has ended, or after so many seconds."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.gone.wait(), timeout)
+        if self.program is not None:
+            await asyncio.wait([self.program], timeout=timeout)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send small messages at once, and large ones in large pieces."""

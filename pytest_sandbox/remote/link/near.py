@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
@@ -105,8 +104,7 @@ class NearLink(FarConnection):
         if self._work is not None:
             self._work.cancel()
         if self._carrier is not None:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._carrier.gone.wait(), self._timing.ping)
+            await self._carrier.closed(self._timing.ping)
 
     async def _dial(self) -> tuple[Carrier, Welcome]:
         received = self._session.received if self._session else 0
@@ -166,8 +164,7 @@ async def probe(address: RemoteAddress, protocol: str) -> str:
         raise _unreachable(address, timing, error) from error
     carrier.transport.write(frames.end("it was a probe"))
     carrier.transport.close()
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(carrier.gone.wait(), timing.ping)
+    await carrier.closed(timing.ping)
     return printable(welcome.machine)
 
 

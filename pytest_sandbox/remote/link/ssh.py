@@ -54,7 +54,7 @@ async def dial_by_ssh(address: RemoteAddress, hello: Hello) -> tuple[Carrier, We
         ) from None
     loop = asyncio.get_running_loop()
     transport, carrier = await loop.create_connection(lambda: Carrier(on_first), sock=ours)
-    said = asyncio.ensure_future(_last_of(ssh))
+    said = carrier.program = asyncio.ensure_future(_last_of(ssh))
     try:
         return carrier, await say_hello(address, carrier, first, hello)
     except OSError as error:
