@@ -23,6 +23,11 @@ serving {engine} sandboxes as an engine until Ctrl-C: whoever has the address ca
 sandboxes here. Elsewhere, with the same version of pytest-sandbox:
     export PYTEST_SANDBOX_ENGINE='{address}'
 """
+#: For logs, which more people can read than a terminal.
+_LOGGED = """\
+serving {engine} sandboxes as an engine at {address}
+The address with its token is on standard output.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +132,11 @@ def _where(args: argparse.Namespace) -> FarListening:
 
 def _announce(engine: str, address: RemoteAddress, out: TextIO) -> None:
     print(address.whole, file=out, flush=True)
-    print(_ANNOUNCEMENT.format(engine=engine, address=address.whole), end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        text = _ANNOUNCEMENT.format(engine=engine, address=address.whole)
+    else:
+        text = _LOGGED.format(engine=engine, address=address.public)
+    print(text, end="", file=sys.stderr, flush=True)
 
 
 def _place(text: str) -> tuple[str, int]:

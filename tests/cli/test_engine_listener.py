@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -93,4 +94,18 @@ def test_it_prints_one_line_and_ends_when_it_is_asked_to(
     listening.send_signal(signal.SIGTERM)
     out, err = listening.communicate(timeout=30)
     assert (listening.returncode, out) == (0, "")
-    assert f"export PYTEST_SANDBOX_ENGINE='{address.whole}'" in err
+    assert f"as an engine at {address.public}\n" in err
+    assert address.token not in err
+
+
+def test_a_terminal_shows_what_to_set_elsewhere() -> None:
+    terminal, ours = os.openpty()
+    command = [*SERVE, "--engine", "fake", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=ours, text=True) as process:
+        os.close(ours)
+        assert process.stdout is not None
+        whole = process.stdout.readline().strip()
+        with open(terminal, encoding="utf-8") as shown:
+            lines = [next(shown) for _ in range(3)]
+        process.terminate()
+    assert f"export PYTEST_SANDBOX_ENGINE='{whole}'" in lines[-1]
