@@ -11,7 +11,8 @@ from pathlib import Path
 import pip
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.containers import LIMITS, ROOT, make_root, volumes
+
 TEXT = (ROOT / "docs/ci.md").read_text().replace("\\\n", "")
 #: The recipes of the document in its order, and how the mode begins that each gives.
 NAMES = ["docker root", "podman root", "podman user", "privileged"]
@@ -104,27 +105,16 @@ def test_processes_are_bounded(sandbox):
 def image(tmp_path: Path) -> list[str]:
     """Options of podman for an image with the machine's `/usr` and this Python, as `python`."""
     root = tmp_path / "root"
-    for name in ("dev", "etc", "home", "opt/bin", "proc", "root", "run", "src", "sys", "usr"):
-        (root / name).mkdir(parents=True)
-    for name in ("tmp", "var/tmp"):
-        (root / name).mkdir(parents=True)
-        (root / name).chmod(0o1777)
-    for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"):
-        if os.path.islink(f"/{name}"):
-            (root / name).symlink_to(os.readlink(f"/{name}"))
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\n")
+    make_root(root)
     python = f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
     command = root / "opt/bin/python"
     command.write_text(PYTHON.format(python=python, pip=Path(pip.__file__).parent))
     command.chmod(0o755)
     subprocess.run([command, "-m", "venv", f"{tmp_path}/env"], check=True)
-    shown = dict.fromkeys(["/usr", sys.base_prefix, sys.prefix, str(ROOT)])
-    volumes = [f"--volume={path}:{path}:ro" for path in shown]
-    volumes.append(f"--volume={tmp_path}/env:{tmp_path}/env")
+    shown = [*volumes(), f"--volume={tmp_path}/env:{tmp_path}/env"]
     path = f"/opt/bin:{tmp_path}/env/bin:{sys.prefix}/bin:/usr/bin:/bin"
     environment = [f"--env={name}={value}" for name, value in {"PATH": path, **QUICKLY}.items()]
-    return [*volumes, *environment, "--rootfs", f"{root}:O"]
+    return [*shown, *environment, "--rootfs", f"{root}:O"]
 
 
 @pytest.fixture
@@ -142,10 +132,8 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command that begins with `docker run`, with podman; see `podman-run(1)`."""
     _, run, *rest = command
     assert run == "run"
-    # By default podman raises limits to those of the machine, which takes CAP_SYS_RESOURCE.
-    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--network=none"]
     done = subprocess.run(
-        ["podman", "--runtime=runc", "run", *limits, *rest],
+        ["podman", "--runtime=runc", "run", *LIMITS, *rest],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
