@@ -55,7 +55,7 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """
     if name in _BUILTIN:
         return _BUILTIN[name](options or {})
-    if name == "ray" or name.startswith("ray://"):
+    if name.partition("://")[0] == "ray":
         return _ray(name, options or {})
     if "://" in name:
         return _remote(name, options or {})

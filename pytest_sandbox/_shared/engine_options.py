@@ -23,6 +23,15 @@ ISOLATION = "isolation"
 TOKEN_VARIABLE = "PYTEST_SANDBOX_ENGINE_TOKEN"  # noqa: S105  # a name, not a token
 
 
+#: The name of the engine that is a cluster of Ray: by itself, or before `://` and an address.
+RAY = "ray"
+
+
+def is_elsewhere(engine: str) -> bool:
+    """Whether the sandboxes of an engine are on other machines of the user's: not in the cloud."""
+    return engine == RAY or "://" in engine
+
+
 def parse_engine_options(texts: Iterable[str]) -> dict[str, str]:
     """Options by name; the value is everything after the first `=`, and may be empty.
 

@@ -87,13 +87,12 @@ class ClusterEngine(
         await self._placer.start(self._joined, self._left)
         self._started = True
         first = self._nodes[0].info
-        capabilities = frozenset.intersection(*(node.info.capabilities for node in self._nodes))
         prints = {node.info.fingerprint for node in self._nodes}
         return replace(
             first,
             name=self._placer.name,
             mode=f"{len(self._nodes)} machines, {first.mode}",
-            capabilities=capabilities - {Capability.PROJECT},
+            capabilities=_of_all(self._nodes),
             details={node.name: node.info.details.get("machine", "") for node in self._nodes},
             fingerprint=first.fingerprint if len(prints) == 1 else "",
             project="",
@@ -339,3 +338,10 @@ class ClusterEngine(
         if self._store is not None:
             self._store.close()
             self._store = None
+
+
+def _of_all(nodes: list[Node]) -> frozenset[Capability]:
+    """What a cluster can do: what all nodes can, and what they are chosen for."""
+    each = [node.info.capabilities for node in nodes]
+    chosen_for = frozenset.union(*each) & {Capability.GPU}
+    return (frozenset.intersection(*each) | chosen_for) - {Capability.PROJECT}

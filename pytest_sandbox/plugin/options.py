@@ -10,7 +10,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED, parse_engine_options
+from pytest_sandbox._shared.engine_options import (
+    CLOUD_ENGINE,
+    NOT_ISOLATED,
+    RAY,
+    is_elsewhere,
+    parse_engine_options,
+)
 from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
@@ -21,7 +27,7 @@ from .gpu.options import gpu_settings
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
 MOST_REPORT_LINES = 800
 
-_ENGINES = ("auto", "local", "fake", "ray", CLOUD_ENGINE, *NOT_ISOLATED)
+_ENGINES = ("auto", "local", "fake", RAY, CLOUD_ENGINE, *NOT_ISOLATED)
 _IMAGE_LOCKS = ("off", "on", "update")
 #: The image of sandboxes in Modal's cloud whose marker names none: there is no machine to view.
 _CLOUD_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
@@ -160,7 +166,7 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
     if engine == CLOUD_ENGINE:  # images and networks are Modal's, and known by no other name
         return {**_cloud_options(config), **options}
     options = {**_image_options(config), **options}
-    remote = "://" in engine
+    remote = is_elsewhere(engine)
     if engine != "local" and not remote:
         return options
     wanted = {} if network == "none" else {"network": network}
@@ -249,7 +255,7 @@ def _with_source(
 
 
 def _check_engine(name: str, source: str) -> None:
-    if name in _ENGINES or "://" in name:
+    if name in _ENGINES or is_elsewhere(name):
         return
     if _others_provide_engines():
         return

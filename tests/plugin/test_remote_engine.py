@@ -129,9 +129,9 @@ def test_a_run_chooses_what_is_its_own_and_nothing_else(
         def test_network(sandbox):
             assert sandbox.run("cat", "/etc/resolv.conf").stdout
 
-        @pytest.mark.gpu
-        def test_gpu(sandbox):
-            assert "GPU" in sandbox.run("nvidia-smi", "-L").stdout
+        @pytest.mark.gpu("L4")
+        def test_gpu(sandbox, gpu):
+            assert gpu.name in sandbox.run("nvidia-smi", "-L").stdout
 
         @pytest.mark.gpu(["B200!:9", "H100:2"])
         def test_which_gpus(sandbox, gpu):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from pytest_sandbox._shared.engine_options import RAY
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .loopback import is_loopback
@@ -14,8 +15,6 @@ from .loopback import is_loopback
 Scheme = Literal["grpc+tls", "grpc", "ssh"]
 
 SCHEMES: tuple[Scheme, ...] = ("grpc+tls", "grpc", "ssh")
-#: What addresses of clusters of Ray begin with.
-RAY = "ray://"
 #: What may follow the `?` of an address, by its scheme.
 _QUERIES: dict[Scheme, tuple[str, ...]] = {
     "grpc+tls": ("fingerprint", "lease"),
@@ -158,7 +157,7 @@ def split(engine: str) -> tuple[str, str]:
 
 def _has_token(engine: str) -> bool:
     """Whether the name of an engine is an address that may have a token."""
-    return "://" in engine and not engine.startswith(RAY)
+    return "://" in engine and not engine.startswith(f"{RAY}:")
 
 
 def is_remote(engine: str) -> bool:

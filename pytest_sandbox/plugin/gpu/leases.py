@@ -53,7 +53,7 @@ def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
         from .in_cloud import gpus_in_cloud  # late: few runs are there
 
         gpus = gpus_in_cloud(item, wanted)
-    elif are_elsewhere(item):
+    elif are_elsewhere(item) and not simulated:
         from .elsewhere import gpus_elsewhere  # late: likewise
 
         gpus = gpus_elsewhere(item, wanted)

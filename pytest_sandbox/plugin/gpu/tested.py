@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, is_elsewhere
 from pytest_sandbox._shared.gpus.requests import parse
 
 from ..fakes import is_faked, takes_fake_sandboxes
@@ -49,7 +49,7 @@ def is_in_cloud(item: pytest.Item) -> bool:
 
 def are_elsewhere(item: pytest.Item) -> bool:
     """Whether its GPUs are those of another machine, which leases them to its sandboxes."""
-    return "://" in settings(item.config).engine and takes_sandbox(item) and not is_faked(item)
+    return is_elsewhere(settings(item.config).engine) and takes_sandbox(item) and not is_faked(item)
 
 
 def is_simulated(item: pytest.Item) -> bool:
