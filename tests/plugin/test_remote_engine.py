@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox._shared.network.engine_address import RemoteAddress
+from pytest_sandbox.plugin import LeasedGpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,23 +137,23 @@ def test_a_run_chooses_what_is_its_own_and_nothing_else(
         @pytest.mark.gpu(["B200!:9", "H100:2"])
         def test_which_gpus(sandbox, gpu):
             assert sandbox.run("nvidia-smi", "-L").stdout.count("H100") == 2
-            with pytest.raises(ValueError, match="nvidia-smi"):
-                gpu.name
-
-        @pytest.mark.gpu(memory=100)
-        def test_shared(sandbox):
-            pass
+            assert [each.name for each in gpu] == ["NVIDIA H100 80GB HBM3"] * 2
         """
     )
     pytester.runpytest(
         "--sandbox-network=open", "--gpu=fake", "--sandbox-pool=off"
-    ).assert_outcomes(passed=3, errors=1)
+    ).assert_outcomes(passed=3)
     pytester.makepyfile("import pytest\n@pytest.mark.gpu\ndef test(sandbox): pass")
     result = pytester.runpytest("-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines("SKIPPED*needs 1 x GPU of another machine: *")
     result = pytester.runpytest("--sandbox-engine-option=memory=1G")
     result.stdout.fnmatch_lines("*the engine 'grpc+tls' has no option 'memory'*")
+
+
+def test_which_gpus_a_test_has_there_is_asked_there() -> None:
+    with pytest.raises(ValueError, match="nvidia-smi"):
+        _ = LeasedGpus(()).name
 
 
 @pytest.mark.parametrize(
