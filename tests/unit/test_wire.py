@@ -28,7 +28,7 @@ from pytest_sandbox.server.rpc.refusals import refusal
 OLDEST = "1.1.4"
 #: Releases that CI runs, besides the newest.
 RELEASES = (OLDEST, "1.2.3", "1.3.5", "1.4.3", "1.5.5")
-OURS_ALONE = ("extensions_pb2.py", "inspector_pb2.py")
+OURS_ALONE = ("engine_pb2.py", "extensions_pb2.py", "inspector_pb2.py")
 PACKAGES = (".modal.client.", ".modal.task_command_router.", ".pytest_sandbox.")
 
 #: Fields that Modal has in a message of ours and that we leave out, with the reason.

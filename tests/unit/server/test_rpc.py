@@ -153,7 +153,13 @@ def test_every_exception_of_an_engine_has_a_status_that_clients_do_not_retry() -
         engine.Unsupported("x", "y"),
         engine.EngineUnavailable("x"),
     ]
-    assert {type(error) for error in raised} == set(subclasses(engine.EngineError))
+    # Others may have some of their own, such as the engine on another machine: for its bugs.
+    of_contract = {
+        kind
+        for kind in subclasses(engine.EngineError)
+        if kind.__module__.startswith("pytest_sandbox.engine.")
+    }
+    assert {type(error) for error in raised} == of_contract
     for error in raised:
         assert failure(error, "Rpc").status not in retried
 
