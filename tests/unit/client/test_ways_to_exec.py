@@ -111,13 +111,37 @@ def test_calls_wait_until_the_command_has_started(serve: Serve) -> None:
         TaskExecStdioRead=reads(b"out"),
         TaskExecStdinWrite=WRITTEN,
     )
-    # One of ours, whose calls are made by themselves.
+    sandbox = Sandbox("sb-1", serve(access_control(), commands))
+
+    result = sandbox.run("true")
+
+    assert before == ["TaskExecStart"]
+    assert (result.returncode, result.stdout, result.stderr) == (0, "out", "out")
+
+
+def test_calls_that_a_server_of_ours_gets_before_the_command_are_repeated(serve: Serve) -> None:
+    async def start_late(request: object, stream: Any) -> None:
+        await others.wait()
+        await STARTED(request, stream)
+
+    async def unknown(request: object, stream: Any) -> None:
+        if len(commands.asked) == 5:
+            others.set()
+        await fails(Status.NOT_FOUND, "no such exec")(request, stream)
+
+    others = asyncio.Event()
+    commands = router(
+        TaskExecStart=start_late,
+        TaskExecWait=in_turn(unknown, DONE),
+        TaskExecStdioRead=in_turn(unknown, unknown, reads(b"out")),
+        TaskExecStdinWrite=in_turn(unknown, WRITTEN),
+    )
+    # One that would follow commands, but not this one, whose calls are made by themselves.
     ours = Service(ExtensionsBase, {"ExecFollow": gives(ExecFollowResponse(apart=True))})
     sandbox = Sandbox("sb-1", serve(access_control(), commands, ours))
 
     result = sandbox.run("true")
 
-    assert before == ["TaskExecStart"]
     assert (result.returncode, result.stdout, result.stderr) == (0, "out", "out")
 
 
