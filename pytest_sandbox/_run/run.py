@@ -96,6 +96,11 @@ class Run:
             RunSettings(own_version(), engine, options or {}).write(self.directory)
         self._announcement = Announcement(str(self.directory))
 
+    def conceal(self) -> None:
+        """Let the processes that this one starts from now on not find the run."""
+        if self._announcement is not None:
+            self._announcement.end()
+
     @property
     def started(self) -> bool:
         """Whether the engine was started, or that failed."""
@@ -210,8 +215,7 @@ class Run:
         that was attached, or one of the parent of a fork, goes on; the processes that this one
         starts do not find it any more.
         """
-        if self._announcement is not None:
-            self._announcement.end()
+        self.conceal()
         if self._lease is None or os.getpid() != self._pid:
             return
         timeout = engine_process.CLOSE_TIMEOUT

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from .modal.server import ModalServer as ModalServer
     from .network_log import NetworkConnection as NetworkConnection
     from .network_log import SandboxNetworkLog as SandboxNetworkLog
+    from .parity.match import Parity as Parity
     from .templates.decorator import sandbox_template as sandbox_template
 
 _WHERE = {
     "LeasedGpus": "gpu.leased",
     "ModalServer": "modal.server",
     "NetworkConnection": "network_log",
+    "Parity": "parity.match",
     "SandboxEngine": "engine",
     "SandboxFactory": "factory",
     "SandboxNetworkLog": "network_log",
@@ -39,6 +41,7 @@ __all__ = [
     "LeasedGpus",
     "ModalServer",
     "NetworkConnection",
+    "Parity",
     "SandboxEngine",
     "SandboxFactory",
     "SandboxNetworkLog",

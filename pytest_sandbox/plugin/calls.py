@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .engine import ENGINE
+from .engine import session_of
 from .fakes import NAME, is_faked
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 def _begin(item: pytest.Item) -> Rpcs:
     from pytest_sandbox.rpcs import Rpcs
 
-    client = item.config.stash[ENGINE].client()
+    client = session_of(item).client()
     rpcs = item.stash[_RPCS] = Rpcs(client.inspector, caller=_caller())
     return rpcs
 
@@ -101,7 +101,7 @@ def faults_of_test(request: pytest.FixtureRequest) -> Iterator[Faults]:
     if is_faked(request.node):
         yield request.getfixturevalue(NAME).faults
         return
-    faults = Faults(request.config.stash[ENGINE].client().inspector, caller=_caller())
+    faults = Faults(session_of(request.node).client().inspector, caller=_caller())
     yield faults
     end_faults(faults)
 
@@ -113,7 +113,7 @@ def network_faults_of_test(request: pytest.FixtureRequest) -> Iterator[NetworkFa
     if is_faked(request.node):
         yield request.getfixturevalue(NAME).network_faults
         return
-    faults = NetworkFaults(request.config.stash[ENGINE].client().inspector, caller=_caller())
+    faults = NetworkFaults(session_of(request.node).client().inspector, caller=_caller())
     yield faults
     end_faults(faults)
 

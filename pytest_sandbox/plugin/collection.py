@@ -9,6 +9,7 @@ import pytest
 from .gpu.collection import gpu_problem
 from .marker import needs_isolation, problems
 from .modal.hints import explain_failed_import
+from .parity.asked import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +20,11 @@ def judge(report: pytest.CollectReport) -> None:
     explain_failed_import(report)
     items = [node for node in report.result or () if isinstance(node, pytest.Item)]
     # Markers that are invalid by themselves first: the other problems are between markers.
-    lines = [*_of_markers(items)] or [*_of_gpus(items), *_of_isolation(items)]
+    lines = [*_of_markers(items)] or [
+        *_of_gpus(items),
+        *_of_isolation(items),
+        *_of_engines(items),
+    ]
     if lines:
         report.outcome = "failed"
         report.longrepr = "\n".join(lines)
@@ -40,3 +45,12 @@ def _of_isolation(items: Sequence[pytest.Item]) -> Iterator[str]:
 
         if text := isolation_problem(item):
             yield f"{item.nodeid}: {text}"
+
+
+def _of_engines(items: Sequence[pytest.Item]) -> Iterator[str]:
+    for item in items:
+        if item.get_closest_marker(MARKER) is not None:
+            from .parity.marker import engines_problem  # late: few tests have the marker
+
+            if text := engines_problem(item):
+                yield f"{item.nodeid}: {text}"

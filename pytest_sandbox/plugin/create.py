@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
-from .options import settings
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
-
     from pytest_sandbox.client import Client, Image, Sandbox, SandboxSnapshot
+
+    from .options import Settings
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
@@ -86,16 +84,16 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
     return Creation(args, {"client": client, **spec, "image": image})
 
 
-def with_defaults(config: pytest.Config, spec: Mapping[str, Any], *, faked: bool) -> dict[str, Any]:
+def with_defaults(settings: Settings, spec: Mapping[str, Any], *, faked: bool) -> dict[str, Any]:
     """Keywords of a sandbox with those that the settings of the run add.
 
     Args:
-        config: pytest's.
+        settings: of the run, or of the engine of a test.
         spec: as for `creation`, where the image may be missing.
         faked: whether it is in memory, where nothing of this machine shows.
     """
-    complete = {"image": settings(config).image, **spec}
-    if settings(config).project and not faked and isinstance(complete["image"], str):
+    complete = {"image": settings.image, **spec}
+    if settings.project and not faked and isinstance(complete["image"], str):
         complete = {"project": True, **complete}
     return complete
 

@@ -146,6 +146,10 @@ MARKERS = {
         "volume_semantics=...): shape the engine in memory of a test; for each key the closest "
         "marker wins, except that allow=[...] adds up."
     ),
+    "parametrize_engines": (
+        "parametrize_engines(*names): run the test on each of these engines ('local', 'fake', "
+        "'process', an address), where the fixture parity compares what it finds."
+    ),
     "modal_server": (
         "modal_server(engine=..., preset=..., in_process=...): engine='fake' serves real Modal "
         "clients from an engine in memory, shaped by the keys of fake_sandboxes; "

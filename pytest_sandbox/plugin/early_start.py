@@ -15,6 +15,7 @@ from .collected import COLLECTED
 from .engine import ENGINE
 from .fakes import is_faked
 from .options import settings
+from .parity.asked import has_engine_of_run
 from .templates.pytest_internals import definitions
 from .templates.taken import taken_templates
 
@@ -87,8 +88,12 @@ def _needs_engine(item: pytest.Item) -> bool:
         return False
     with contextlib.suppress(pytest.fail.Exception):  # its marker is invalid, and it will fail
         needs = not _NEED_ENGINE.isdisjoint(names) or any(taken_templates(item))
-        return needs and not is_faked(item) and _runs(item)
+        return needs and _on_engine_of_run(item) and _runs(item)
     return False
+
+
+def _on_engine_of_run(item: pytest.Item) -> bool:
+    return has_engine_of_run(item) and not is_faked(item)
 
 
 def _runs(item: pytest.Item) -> bool:

@@ -13,12 +13,15 @@ from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, ISOLATION
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
-from .options import settings
+from .options import settings, settings_for
+from .parity.asked import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_sandbox.client import Client
+
+    from .options import Settings
 
 #: The key, in what pytest-xdist sends to a worker, of the controller's run directory.
 _WORKER_INPUT = "pytest_sandbox_run"
@@ -48,12 +51,20 @@ class SandboxEngine:
 class EngineSession:
     """The run, its engine and its client, each created when it is first needed.
 
+    Args:
+        config: pytest's.
+        other: the name of an engine that is not that of the run, but of tests that are marked with
+            `parametrize_engines`. Each worker of pytest-xdist has one of its own.
+
     Attributes:
         created: the ids of all sandboxes that the client created, the oldest first.
+        is_default: whether a test uses it instead of the engine of the run.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, other: str = "") -> None:
         self._config = config
+        self._other = other
+        self._others: dict[str, EngineSession] = {}
         self._worker: dict[str, str] | None = getattr(config, "workerinput", None)
         self._run: _run.Run | None = None
         self._engine: SandboxEngine | None = None
@@ -62,16 +73,32 @@ class EngineSession:
         self._recording = contextlib.ExitStack()
         self._reported: dict[str, str] = {}
         self.created: list[str] = []
+        self.is_default = False
+
+    @property
+    def asked(self) -> Settings:
+        """The settings that it has."""
+        if self._other:
+            return settings_for(self._config, self._other)
+        return settings(self._config)
+
+    def with_engine(self, name: str) -> EngineSession:
+        """The session of an engine; this one, if that is its engine, or one in memory of a test."""
+        if name in ("fake", self.asked.engine):
+            return self
+        if name not in self._others:
+            self._others[name] = EngineSession(self._config, name)
+        return self._others[name]
 
     def run(self) -> _run.Run:
         """The run of this process, or of its controller."""
         if self._run is None:
-            if self._worker is not None and _WORKER_INPUT in self._worker:
+            if self._worker and _WORKER_INPUT in self._worker and not self._other:
                 self._run = _run.Run.attach(self._worker[_WORKER_INPUT])
             else:
                 self._run = _run.Run.create()
-            asked = settings(self._config)
-            if asked.engine != "fake":
+            asked = self.asked
+            if asked.engine != "fake" and not self._other:
                 self._run.announce(asked.engine, asked.engine_options)
         return self._run
 
@@ -91,9 +118,9 @@ class EngineSession:
             EngineStartError: it cannot be started, or it died.
         """
         with self._mutex:
-            if settings(self._config).engine == "fake":
+            asked = self.asked
+            if asked.engine == "fake":
                 return self._in_memory()
-            asked = settings(self._config)
             if asked.engine == CLOUD_ENGINE:
                 self._before_cloud_call()
             if self._engine is None:
@@ -118,7 +145,7 @@ class EngineSession:
 
     def start_soon(self) -> None:
         """Start the engine and return, if it is another process; `engine` raises what is wrong."""
-        asked = settings(self._config)
+        asked = self.asked
         if asked.engine != "fake":
             with contextlib.suppress(_run.EngineStartError, OSError):
                 self.run().start_soon(asked.engine, asked.engine_options)
@@ -160,8 +187,36 @@ class EngineSession:
         return self.engine().client
 
     @contextlib.contextmanager
-    def outside_of_tests(self) -> Iterator[None]:
-        """Make the run's client the default one, though the test has an engine of its own."""
+    def in_use(self) -> Iterator[None]:
+        """Have `Sandbox.create` use the client, and new processes find the run, during a test."""
+        from pytest_sandbox.client import Client
+
+        outer = Client.set_default(self.client())
+        self.run().announce(self.asked.engine, self.asked.engine_options)
+        self.is_default = True
+        try:
+            yield
+        finally:
+            self.is_default = False
+            self.run().conceal()
+            Client.set_default(outer)
+
+    @contextlib.contextmanager
+    def outside_of_tests(self, of_test: EngineSession | None = None) -> Iterator[None]:
+        """Make the run's client the default one, though the test has an engine of its own.
+
+        Args:
+            of_test: the session of the test, if that may be another one.
+        """
+        if of_test is not None and of_test.is_default:
+            from pytest_sandbox.client import Client
+
+            inner = Client.set_default(None)  # back to the run's, which may not have started
+            try:
+                yield
+            finally:
+                Client.set_default(inner)
+            return
         if settings(self._config).engine != "fake":
             yield
             return
@@ -212,6 +267,8 @@ class EngineSession:
 
     def close(self) -> None:
         """End the engine if this process owns it, and wait until it is gone."""
+        for other in self._others.values():
+            other.close()
         if self._announced is not None:
             self._announced.end()
         if self._engine is not None:
@@ -236,6 +293,11 @@ class EngineSession:
 
 
 ENGINE = pytest.StashKey[EngineSession]()
+
+
+def session_of(item: pytest.Item) -> EngineSession:
+    """The session of the engine that a test uses."""
+    return item.config.stash[ENGINE].with_engine(engine_of(item))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .create import creation, with_defaults
-from .engine import ENGINE
+from .engine import session_of
 from .fakes import NAME, is_faked
 from .gpu.held import gpu_keywords
 from .isolation import check_isolation
@@ -71,7 +71,7 @@ class SandboxFactory:
 
 def _defaults(item: pytest.Item) -> dict[str, Any]:
     spec = {**gpu_keywords(item), **merged_spec(item)}
-    return with_defaults(item.config, spec, faked=is_faked(item))
+    return with_defaults(session_of(item).asked, spec, faked=is_faked(item))
 
 
 def new_factory(request: pytest.FixtureRequest) -> SandboxFactory:
@@ -88,7 +88,7 @@ def new_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 
 def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> SandboxFactory:
-    session = request.config.stash[ENGINE]
+    session = session_of(request.node)
     if needs_isolation(request.node) and not is_faked(request.node):
         check_isolation(session.engine())
     fake = request.getfixturevalue(NAME) if is_faked(request.node) else None

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sandbox import _run
 
-from .engine import ENGINE
+from .engine import session_of
 
 #: The fixtures of pyfakefs.
 _FAKE_FILES = {"fs", "fs_class", "fs_module", "fs_session"}
@@ -30,4 +30,4 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if names & _SANDBOXES or "pytest_sandbox.client" in sys.modules:
         # An error here is raised again once the test needs a sandbox.
         with contextlib.suppress(_run.EngineStartError, OSError):
-            item.config.stash[ENGINE].engine()
+            session_of(item).engine()

@@ -13,6 +13,7 @@ from .gpu.held import gpu_keywords
 from .modal import marker as modal_marker
 from .options import network_setting, settings
 from .ownership import OWNED
+from .parity.asked import chosen_engine, engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +56,11 @@ class EveryTest:
 
 
 def takes_fake_sandboxes(item: pytest.Item) -> bool:
-    """Whether a test, or a fixture of it, names the fixture; not if the option gives it to all."""
-    return NAME in getattr(item, "fixturenames", ())
+    """Whether a test, or a fixture of it, names the fixture; not if the option gives it to all.
+
+    On another engine of the marker `parametrize_engines`, the fixture gives `None`.
+    """
+    return NAME in getattr(item, "fixturenames", ()) and _may_be_faked(item)
 
 
 def is_faked(item: pytest.Item) -> bool:
@@ -64,9 +68,13 @@ def is_faked(item: pytest.Item) -> bool:
     return (
         FAKE in item.stash
         or takes_fake_sandboxes(item)
-        or settings(item.config).engine == "fake"
-        or modal_marker.asks_for_fake(item)
+        or engine_of(item) == "fake"
+        or (modal_marker.asks_for_fake(item) and _may_be_faked(item))
     )
+
+
+def _may_be_faked(item: pytest.Item) -> bool:
+    return chosen_engine(item) in ("", "fake")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -93,8 +101,11 @@ def _begin(item: pytest.Item, phase: str) -> None:
         item.stash[FAKE].rpcs.begin_phase(phase)
 
 
-def fake_of_test(item: pytest.Item) -> Iterator[FakeSandboxes]:
-    """The engine in memory of a test, while it is in use."""
+def fake_of_test(item: pytest.Item) -> Iterator[FakeSandboxes | None]:
+    """The engine in memory of a test, while it is in use; `None` on another engine."""
+    if not _may_be_faked(item):
+        yield None
+        return
     with real_files():  # which modules keep that are imported now
         from pytest_sandbox.inmemory import FakeSandboxes
 

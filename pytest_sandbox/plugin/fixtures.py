@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from .gpu.leased import LeasedGpus
     from .modal.server import ModalServer
     from .network_log import SandboxNetworkLog
+    from .parity.match import Parity
 
 __all__ = [
     "fake_sandboxes",
     "gpu",
     "modal_server",
+    "parity",
     "sandbox",
     "sandbox_engine",
     "sandbox_factory",
@@ -61,11 +63,12 @@ def sandbox_factory(request: pytest.FixtureRequest) -> SandboxFactory:
 
 
 @pytest.fixture
-def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
+def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes | None]:
     """The engine in memory of this test: `on_exec`, `faults`, `clock`, `rpcs`, `filesystem`.
 
     While the fixture is in use, `Sandbox.create`, `sandbox` and `sandbox_factory` use this engine.
     At the end, the test fails if it broke one of the rules `pytest_sandbox.inmemory.RULES`.
+    `None` where the marker `parametrize_engines` has the test on another engine.
     """
     from .fakes import fake_of_test
 
@@ -129,6 +132,17 @@ def modal_server(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
     from .modal.serving import server_of_test
 
     yield from server_of_test(request)
+
+
+@pytest.fixture
+def parity(request: pytest.FixtureRequest) -> Iterator[Parity]:
+    """Compares values with those of the same test on other engines: `parity.match(name, value)`.
+
+    For tests that are marked with `parametrize_engines`.
+    """
+    from .parity.match import parity_of_test
+
+    yield from parity_of_test(request.node)
 
 
 @pytest.fixture

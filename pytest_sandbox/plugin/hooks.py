@@ -122,6 +122,18 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
         register_image_fixtures(collector)
 
 
+# Last, so that the engine is the last part of the id.
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test for each engine that its marker names."""
+    mark = metafunc.definition.get_closest_marker("parametrize_engines")
+    if mark is not None:
+        _load(metafunc.config)
+        from .parity.marker import parametrize
+
+        parametrize(metafunc, mark)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,

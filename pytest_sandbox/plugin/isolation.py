@@ -9,7 +9,7 @@ import pytest
 from pytest_sandbox._shared.engine_options import ISOLATION, NOT_ISOLATED
 
 from .fakes import is_faked
-from .options import settings
+from .parity.asked import engine_of
 
 if TYPE_CHECKING:
     from .engine import SandboxEngine
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def isolation_problem(item: pytest.Item) -> str:
     """Why such a test cannot run on the engine that was chosen; empty if nothing says so."""
-    engine = settings(item.config).engine
+    engine = engine_of(item)
     if engine in NOT_ISOLATED and not is_faked(item):
         return _problem(engine, NOT_ISOLATED[engine])
     return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pytest_sandbox._shared.command_text import printable
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
-from .engine import ENGINE
+from .engine import session_of
 from .fakes import FAKE, NAME, is_faked
 from .ownership import OWNED
 
@@ -94,7 +94,7 @@ class SandboxNetworkLog:
         if fake is not None:
             client, ids = fake.client, fake.ids
         else:
-            client, ids = self._item.config.stash[ENGINE].client(), self._item.stash[OWNED].ids
+            client, ids = session_of(self._item).client(), self._item.stash[OWNED].ids
         for description in client.batch(ids).describe(0).values() if ids else ():
             if isinstance(description, Exception):
                 raise description

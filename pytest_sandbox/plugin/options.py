@@ -83,6 +83,8 @@ class Settings:
 
 
 _SETTINGS = pytest.StashKey[Settings]()
+#: Those of engines that only some tests use.
+_OTHERS = pytest.StashKey["dict[str, Settings]"]()
 
 
 # Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
@@ -99,16 +101,30 @@ def settings(config: pytest.Config) -> Settings:
         pytest.UsageError: they are invalid.
     """
     if _SETTINGS not in config.stash:
-        config.stash[_SETTINGS] = _resolve(config)
+        asked, source = _with_source(config, "engine", "auto", ENGINE_VARIABLE)
+        if problem := problem_with_engine(asked):
+            raise pytest.UsageError(f"the sandbox engine {asked!r} ({source}) {problem}")
+        engine = "local" if asked == "auto" else asked
+        auto = "auto, " if asked == "auto" else ""
+        chosen = f"{_shown(engine, source)} ({auto}{source})"
+        options = _given_options(config, engine)
+        config.stash[_SETTINGS] = _resolve(config, engine, chosen, options)
     return config.stash[_SETTINGS]
 
 
-def _resolve(config: pytest.Config) -> Settings:
-    asked, source = _with_source(config, "engine", "auto", ENGINE_VARIABLE)
-    _check_engine(asked, source)
-    engine = "local" if asked == "auto" else asked
-    shown = _shown(engine, source)
-    auto = "auto, " if asked == "auto" else ""
+def settings_for(config: pytest.Config, engine: str) -> Settings:
+    """The settings for another engine than that of the run, whose own options it does not have.
+
+    Raises:
+        pytest.UsageError: it cannot have the others.
+    """
+    others = config.stash.setdefault(_OTHERS, {})
+    if engine not in others:
+        others[engine] = _resolve(config, engine, engine, {})
+    return others[engine]
+
+
+def _resolve(config: pytest.Config, engine: str, chosen: str, given: Mapping[str, str]) -> Settings:
     image, image_source = _with_source(
         config, "image", _CLOUD_IMAGE if engine == CLOUD_ENGINE else HOST
     )
@@ -125,7 +141,7 @@ def _resolve(config: pytest.Config) -> Settings:
     blocks_cloud = _blocks_cloud(config) if engine == CLOUD_ENGINE else ""
     return Settings(
         engine=engine,
-        chosen=f"{shown} ({auto}{source})",
+        chosen=chosen,
         image=image,
         image_source=image_source,
         report_lines=_report_lines(config),
@@ -134,11 +150,11 @@ def _resolve(config: pytest.Config) -> Settings:
         early_start=_ini_flag(config, "early_start") and not blocks_cloud,
         project=_flag(config, "project"),
         blocks_cloud=blocks_cloud,
-        engine_options=_engine_options(config, engine, pool=pool),
+        engine_options=_engine_options(config, engine, given, pool=pool),
     )
 
 
-def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[str, str]:
+def _given_options(config: pytest.Config, engine: str) -> dict[str, str]:
     """The options of the ini file, overridden by those of the command line."""
     source = "ini sandbox_engine_options"
     try:
@@ -151,6 +167,14 @@ def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[st
         # It is created anew in this process for each test, where no other check would see them.
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         raise pytest.UsageError(f"the sandbox engine 'fake' has no options, got {given}")
+    return options
+
+
+def _engine_options(
+    config: pytest.Config, engine: str, given: Mapping[str, str], *, pool: str
+) -> dict[str, str]:
+    """The options that were given, and those that other settings are for the engine."""
+    options = dict(given)
     network, source = _with_source(config, "network", "none")
     if network not in _NETWORKS:
         raise pytest.UsageError(
@@ -254,14 +278,12 @@ def _with_source(
     return next(((value, source) for value, source in candidates if value), (default, "default"))
 
 
-def _check_engine(name: str, source: str) -> None:
-    if name in _ENGINES or is_elsewhere(name):
-        return
-    if _others_provide_engines():
-        return
+def problem_with_engine(name: str) -> str:
+    """Why there is no engine of this name, as the end of a sentence; empty if there may be one."""
+    if name in _ENGINES or is_elsewhere(name) or _others_provide_engines():
+        return ""
     hint = did_you_mean(name, _ENGINES) or "there are local, fake, modal and process"
-    why = f"does not exist; {hint}"
-    raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
+    return f"does not exist; {hint}"
 
 
 def _shown(engine: str, source: str) -> str:

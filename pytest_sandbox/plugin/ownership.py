@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .engine import ENGINE
+from .engine import ENGINE, session_of
 from .options import settings
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ class OwnedSandboxes:
     Sandboxes that a fixture of wider scope created meanwhile are not among them.
 
     Attributes:
+        session: of their engine.
         given: the ids of those that the fixtures of this plugin created.
         left: what the test left behind, one line for each item; known once the test is over.
         failed: whether the test failed before that.
     """
 
     def __init__(self, session: EngineSession) -> None:
-        self._session = session
+        self.session = session
         self._first = len(session.created)
         self._disowned: set[str] = set()
         self.given: set[str] = set()
@@ -41,17 +42,17 @@ class OwnedSandboxes:
     @property
     def ids(self) -> list[str]:
         """Their ids, the oldest first."""
-        created = self._session.created[self._first :]
+        created = self.session.created[self._first :]
         return [each for each in created if each not in self._disowned]
 
     @property
     def count(self) -> int:
         """How many sandboxes the run has created so far, for `disown`."""
-        return len(self._session.created)
+        return len(self.session.created)
 
     def disown(self, since: int) -> None:
         """Let sandboxes outlive the test: those created after `count` was `since`."""
-        self._disowned.update(self._session.created[since:])
+        self._disowned.update(self.session.created[since:])
 
     def end(self) -> dict[str, Exception]:
         """Note in `left` what was left behind, and end all sandboxes.
@@ -59,7 +60,7 @@ class OwnedSandboxes:
         Returns:
             For each sandbox that could not be ended, the reason.
         """
-        ids, client = self.ids, self._session.connected
+        ids, client = self.ids, self.session.connected
         if not ids or client is None:
             return {}
         stuck: dict[str, Exception] = {}
@@ -77,7 +78,7 @@ class OwnedSandboxes:
             if command.running and not command.main:
                 from .reports.report import command_line  # late: most tests leave nothing behind
 
-                line = command_line(command, self._session.hidden)
+                line = command_line(command, self.session.hidden)
                 yield f"command [{number}] in sandbox {sandbox_id}, still running: {line}"
 
 
@@ -89,7 +90,7 @@ _OWNED_NOW = pytest.StashKey["OwnedSandboxes | None"]()
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Begin before any fixture of the test."""
-    owned = OwnedSandboxes(item.config.stash[ENGINE])
+    owned = OwnedSandboxes(session_of(item))
     item.stash[OWNED] = item.config.stash[_OWNED_NOW] = owned
     return (yield)
 
@@ -104,7 +105,7 @@ def pytest_fixture_setup(
         return (yield)
     since = owned.count
     try:
-        with request.config.stash[ENGINE].outside_of_tests():
+        with request.config.stash[ENGINE].outside_of_tests(owned.session):
             return (yield)
     finally:
         owned.disown(since)

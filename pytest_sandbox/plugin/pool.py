@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .engine import ENGINE
+from .engine import session_of
 from .fakes import is_faked
 from .gpu.marker import wanted_gpus
 from .marker import merged_spec
@@ -56,7 +56,7 @@ def _may_hint(item: pytest.Item) -> bool:
 def _prepare(item: pytest.Item) -> None:
     from .create import creation
 
-    session = item.config.stash[ENGINE]
+    session = session_of(item)
     # Before the first sandbox, a hint would look up the app, which a test would see in its calls.
     if session.connected is None or not session.created:
         return
@@ -72,7 +72,7 @@ def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
     if "sandbox" in getattr(item, "fixturenames", ()):
         from .create import with_defaults
 
-        spec = with_defaults(item.config, merged_spec(item), faked=False)
+        spec = with_defaults(session_of(item).asked, merged_spec(item), faked=False)
         yield {key: value for key, value in spec.items() if key not in ("name", "alias")}
     if TEMPLATES in item.config.stash:
         yield from item.config.stash[TEMPLATES].wanted(item)

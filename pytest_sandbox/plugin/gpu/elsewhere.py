@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sandbox._run import EngineStartError
 
-from ..engine import ENGINE
+from ..engine import session_of
 from .held import TestGpus
 from .missing import skip_or_fail
 
@@ -26,7 +26,7 @@ def gpus_elsewhere(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
     """
     # An engine that does not start is an error of the fixture that needs it.
     with suppress(EngineStartError):
-        engine = item.config.stash[ENGINE].engine()
+        engine = session_of(item).engine()
         if "gpu" not in engine.capabilities:
             there = engine.details.get("no GPU", "there are none")
             skip_or_fail(item, wanted, [], f"needs {wanted} of another machine: {there}")

@@ -9,7 +9,7 @@ from pytest_sandbox._shared.gpus.requests import parse
 
 from ..fakes import is_faked, takes_fake_sandboxes
 from ..marker import merged_spec
-from ..options import settings
+from ..parity.asked import engine_of
 from ..templates.taken import taken_templates
 from .marker import GpusWanted
 from .options import gpu_settings
@@ -44,12 +44,12 @@ def gpus_of_sandboxes(item: pytest.Item) -> GpusWanted | None:
 
 def is_in_cloud(item: pytest.Item) -> bool:
     """Whether the GPUs of a test are Modal's."""
-    return settings(item.config).engine == CLOUD_ENGINE and not is_faked(item)
+    return engine_of(item) == CLOUD_ENGINE and not is_faked(item)
 
 
 def are_elsewhere(item: pytest.Item) -> bool:
     """Whether its GPUs are those of another machine, which leases them to its sandboxes."""
-    return is_elsewhere(settings(item.config).engine) and takes_sandbox(item) and not is_faked(item)
+    return is_elsewhere(engine_of(item)) and takes_sandbox(item) and not is_faked(item)
 
 
 def is_simulated(item: pytest.Item) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..engine import ENGINE
+from ..engine import session_of
 from ..fakes import is_faked
 from ..ownership import OWNED
 from .held import GPUS
@@ -51,7 +51,7 @@ def _tell(item: pytest.Item, name: str, text: str) -> None:
 
 def _asked(item: pytest.Item) -> bool:
     """Whether a sandbox of a test was created with a GPU, and no marker says so."""
-    client = item.config.stash[ENGINE].connected
+    client = session_of(item).connected
     if client is None or not client.with_gpus or is_faked(item):
         return False
     return gpus_of_sandboxes(item) is None and not client.with_gpus.isdisjoint(

@@ -11,6 +11,7 @@ import pytest
 
 from .. import fixtures
 from ..fakes import is_faked
+from ..parity.asked import has_engine_of_run
 from ..templates.pytest_internals import definitions
 from ..templates.taken import taken_templates
 from .watch import watch_of
@@ -41,7 +42,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 # Not a wrapper: those of the other parts have begun, and will end what they began.
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse fixtures of this machine."""
-    if is_faked(item):
+    if is_faked(item) or not has_engine_of_run(item):
         return
     for name, found in definitions(item).items():
         if name in _LOCAL and found and found[-1].func.__module__ == fixtures.__name__:

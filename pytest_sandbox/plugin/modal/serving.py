@@ -16,11 +16,11 @@ from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox._shared.real import real_files
 
 from ..calls import end_faults
-from ..engine import ENGINE
+from ..engine import session_of
 from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
-from ..options import settings
 from ..ownership import OWNED
+from ..parity.asked import engine_of
 from .marker import SERVER, check_keys, own_keys
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.inmemory import FakeSandboxes
 
+    from ..engine import EngineSession
     from .client_state import ClientState
     from .run_server import RunServer
     from .server import ModalServer
@@ -37,7 +38,8 @@ __tracebackhide__ = True  # a failing test shows its own lines, not these
 #: What a user has chosen in the cloud, which must not decide whether a test passes.
 _CHOICES = ("MODAL_ENVIRONMENT", "MODAL_PROFILE")
 
-_RUN_SERVER: pytest.StashKey[RunServer] = pytest.StashKey()
+#: For each engine that a test has used it on.
+_RUN_SERVERS: pytest.StashKey[dict[EngineSession, RunServer]] = pytest.StashKey()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,9 +58,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Close the connections of this process, before the engine ends."""
-    if _RUN_SERVER in session.config.stash:
-        session.config.stash[_RUN_SERVER].close()
-        del session.config.stash[_RUN_SERVER]
+    for server in session.config.stash.get(_RUN_SERVERS, {}).values():
+        server.close()
+    session.config.stash[_RUN_SERVERS] = {}
 
 
 def modal_is_installed() -> bool:
@@ -89,7 +91,7 @@ def server_of_test(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
             )
         yield from _in_memory(item, request.getfixturevalue(FAKE), in_process=in_process)
     else:
-        yield from _on_the_engine_of_the_run(item, in_process=in_process)
+        yield from _on_an_engine(item, in_process=in_process)
 
 
 def _in_memory(
@@ -119,25 +121,26 @@ def _in_memory(
         yield server
 
 
-def _on_the_engine_of_the_run(item: pytest.Item, *, in_process: bool) -> Iterator[ModalServer]:
+def _on_an_engine(item: pytest.Item, *, in_process: bool) -> Iterator[ModalServer]:
     from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
 
     from .run_server import RunServer
     from .server import ModalServer
 
-    session, manager = item.config.stash[ENGINE], item.config.pluginmanager
+    session, manager = session_of(item), item.config.pluginmanager
     if not manager.has_plugin(__name__):
         manager.register(sys.modules[__name__], __name__)
-    if _RUN_SERVER not in item.config.stash:
-        item.config.stash[_RUN_SERVER] = RunServer(session)
+    servers = item.config.stash.setdefault(_RUN_SERVERS, {})
+    if session not in servers:
+        servers[session] = RunServer(session)
     session.engine()  # says why, if it has died
-    run_server = item.config.stash[_RUN_SERVER]
+    run_server = servers[session]
     inspector = run_server.client.inspector
     with ExitStack() as stack:
         server = ModalServer(
             run_server.address,
             run_server.address.ca_file,
-            engine=settings(item.config).engine,
+            engine=engine_of(item),
             client=run_server.client,
             rpcs=Rpcs(inspector),
             faults=Faults(inspector),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..collected import is_concerned
-from ..engine import ENGINE
+from ..engine import session_of
 from ..fakes import ENDED_IDS, FAKE, is_faked
 from ..marker import merged_spec
 from ..modal.marker import SERVER
@@ -42,7 +42,7 @@ def failure_sections(
         owned: its sandboxes.
         excinfo: why it failed.
     """
-    session = item.config.stash[ENGINE]
+    session = session_of(item)
     ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
     lines = settings(item.config).report_lines
     if session.not_isolated and (ids or (is_concerned(item) and not is_faked(item))):

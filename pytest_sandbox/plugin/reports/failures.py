@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sandbox._run import EngineStartError
 
-from ..engine import ENGINE
+from ..engine import session_of
 from ..ownership import OWNED
 
 #: How many characters of the reason why there is no engine reports show after the first one.
@@ -37,7 +37,7 @@ def _engine_start_error(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseExc
     """The error in full for the first test of the run that reports it, in a line for others."""
     error = excinfo.value
     assert isinstance(error, EngineStartError)
-    first = item.config.stash[ENGINE].first_to_report(error, item.nodeid)
+    first = session_of(item).first_to_report(error, item.nodeid)
     if first != item.nodeid:
         reason = error.reason.partition("\n")[0][:_REASON]
         short = EngineStartError(f"{reason} (see {first})").with_traceback(excinfo.tb)

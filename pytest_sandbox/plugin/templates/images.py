@@ -120,7 +120,7 @@ class Templates:
     def spec(self, variant: Variant) -> dict[str, Any]:
         """The keywords of `Sandbox.create` for copies that change nothing."""
         return with_defaults(
-            self._config, variant.spec, faked=settings(self._config).engine == "fake"
+            settings(self._config), variant.spec, faked=settings(self._config).engine == "fake"
         )
 
     def wanted(self, item: pytest.Item) -> Iterator[dict[str, Any]]:
