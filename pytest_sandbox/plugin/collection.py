@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .declarations import ENGINES_MARKER
 from .gpu.collection import gpu_problem
 from .marker import needs_isolation, problems
 from .modal.hints import explain_failed_import
-from .parity.asked import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def _of_isolation(items: Sequence[pytest.Item]) -> Iterator[str]:
 
 def _of_engines(items: Sequence[pytest.Item]) -> Iterator[str]:
     for item in items:
-        if item.get_closest_marker(MARKER) is not None:
+        if item.get_closest_marker(ENGINES_MARKER) is not None:
             from .parity.marker import engines_problem  # late: few tests have the marker
 
             if text := engines_problem(item):

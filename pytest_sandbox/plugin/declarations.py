@@ -8,6 +8,9 @@ from typing import Any, Literal
 import pytest
 
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
+#: The marker for tests on several engines, and the parameter that it adds.
+ENGINES_MARKER = "parametrize_engines"
+ENGINE_PARAMETER = "sandbox_engine_of_test"
 
 _ENGINE_HELP = (
     "Where sandboxes run: auto (the default, means local; never anything weaker), local, fake (in "
@@ -146,7 +149,7 @@ MARKERS = {
         "volume_semantics=...): shape the engine in memory of a test; for each key the closest "
         "marker wins, except that allow=[...] adds up."
     ),
-    "parametrize_engines": (
+    ENGINES_MARKER: (
         "parametrize_engines(*names): run the test on each of these engines ('local', 'fake', "
         "'process', an address), where the fixture parity compares what it finds."
     ),

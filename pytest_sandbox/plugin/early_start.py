@@ -14,8 +14,7 @@ import pytest
 from .collected import COLLECTED
 from .engine import ENGINE
 from .fakes import is_faked
-from .options import settings
-from .parity.asked import has_engine_of_run
+from .options import has_engine_of_run, settings
 from .templates.pytest_internals import definitions
 from .templates.taken import taken_templates
 

@@ -13,8 +13,7 @@ from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, ISOLATION
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
-from .options import settings, settings_for
-from .parity.asked import engine_of
+from .options import engine_of, settings, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

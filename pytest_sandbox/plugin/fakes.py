@@ -11,9 +11,8 @@ from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .gpu.held import gpu_keywords
 from .modal import marker as modal_marker
-from .options import network_setting, settings
+from .options import chosen_engine, engine_of, network_setting, settings
 from .ownership import OWNED
-from .parity.asked import chosen_engine, engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from pytest_sandbox import _run
 
 from . import modules
 from .collected import COLLECTED, is_concerned
-from .declarations import declare_markers, is_set
+from .declarations import ENGINES_MARKER, declare_markers, is_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -51,6 +51,15 @@ def _load(config: pytest.Config) -> None:
         from .parts import register_parts
 
         register_parts(config.pluginmanager)
+
+
+def _load_parity(config: pytest.Config) -> None:
+    """Register the part for tests on several engines."""
+    _load(config)
+    from .parity import part
+
+    if not config.pluginmanager.has_plugin(part.__name__):
+        config.pluginmanager.register(part, part.__name__)
 
 
 def _watch_cloud(config: pytest.Config) -> None:
@@ -90,6 +99,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Pass the run to a worker of pytest-xdist."""
     _session(node.config).hand_over(node.workerinput)
+    _load_parity(node.config)  # which workers have tests for that need it, is known there only
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -126,9 +136,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test for each engine that its marker names."""
-    mark = metafunc.definition.get_closest_marker("parametrize_engines")
+    mark = metafunc.definition.get_closest_marker(ENGINES_MARKER)
     if mark is not None:
-        _load(metafunc.config)
+        _load_parity(metafunc.config)
         from .parity.marker import parametrize
 
         parametrize(metafunc, mark)

@@ -9,7 +9,7 @@ import pytest
 from pytest_sandbox._shared.engine_options import ISOLATION, NOT_ISOLATED
 
 from .fakes import is_faked
-from .parity.asked import engine_of
+from .options import engine_of
 
 if TYPE_CHECKING:
     from .engine import SandboxEngine

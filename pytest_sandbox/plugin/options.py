@@ -7,6 +7,7 @@ which wins over the default.
 import os
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
-from .declarations import ENGINE_VARIABLE
+from .declarations import ENGINE_PARAMETER, ENGINE_VARIABLE
 from .gpu.options import gpu_settings
 
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
@@ -122,6 +123,23 @@ def settings_for(config: pytest.Config, engine: str) -> Settings:
     if engine not in others:
         others[engine] = _resolve(config, engine, engine, {})
     return others[engine]
+
+
+def chosen_engine(item: pytest.Item) -> str:
+    """The name of the engine that `parametrize_engines` chose for a test; empty without it."""
+    callspec: Any = getattr(item, "callspec", None)
+    name: str = callspec.params.get(ENGINE_PARAMETER, "") if callspec is not None else ""
+    return name
+
+
+def engine_of(item: pytest.Item) -> str:
+    """The name of the engine of a test."""
+    return chosen_engine(item) or settings(item.config).engine
+
+
+def has_engine_of_run(item: pytest.Item) -> bool:
+    """Whether the engine of a test is that of the run."""
+    return chosen_engine(item) in ("", settings(item.config).engine)
 
 
 def _resolve(config: pytest.Config, engine: str, chosen: str, given: Mapping[str, str]) -> Settings:

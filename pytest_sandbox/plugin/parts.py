@@ -19,7 +19,6 @@ from .gpu import leases as gpu_leases
 from .gpu import listing as gpu_listing
 from .gpu import options as gpu_options
 from .gpu import usage as gpu_usage
-from .parity import part as parity_part
 from .templates import copies, summary
 from .templates import fixtures as template_fixtures
 
@@ -43,7 +42,6 @@ _PARTS = (
     gpu_leases,
     gpu_listing,
     gpu_usage,
-    parity_part,
 )
 
 

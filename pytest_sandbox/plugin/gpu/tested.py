@@ -9,7 +9,7 @@ from pytest_sandbox._shared.gpus.requests import parse
 
 from ..fakes import is_faked, takes_fake_sandboxes
 from ..marker import merged_spec
-from ..parity.asked import engine_of
+from ..options import engine_of
 from ..templates.taken import taken_templates
 from .marker import GpusWanted
 from .options import gpu_settings

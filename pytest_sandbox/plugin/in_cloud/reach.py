@@ -11,7 +11,7 @@ import pytest
 
 from .. import fixtures
 from ..fakes import is_faked
-from ..parity.asked import has_engine_of_run
+from ..options import has_engine_of_run
 from ..templates.pytest_internals import definitions
 from ..templates.taken import taken_templates
 from .watch import watch_of

@@ -19,8 +19,8 @@ from ..calls import end_faults
 from ..engine import session_of
 from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
+from ..options import engine_of
 from ..ownership import OWNED
-from ..parity.asked import engine_of
 from .marker import SERVER, check_keys, own_keys
 
 if TYPE_CHECKING:

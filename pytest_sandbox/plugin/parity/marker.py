@@ -8,12 +8,14 @@ import pytest
 
 from pytest_sandbox._shared.network.engine_address import InvalidAddress, place_of
 
-from ..options import problem_with_engine
+from ..declarations import ENGINE_PARAMETER, ENGINES_MARKER
+from ..options import chosen_engine, problem_with_engine
 from ..templates.taken import taken_templates
-from .asked import MARKER, PARAMETER, chosen_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+_MARKER = f"@pytest.mark.{ENGINES_MARKER}"
 
 
 def parametrize(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
@@ -24,15 +26,15 @@ def parametrize(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
     """
     for problem in _problems(mark):
         given = ", ".join(map(repr, mark.args))
-        pytest.fail(f"@pytest.mark.{MARKER}({given}): {problem}", pytrace=False)
+        pytest.fail(f"{_MARKER}({given}): {problem}", pytrace=False)
     names = _names(mark)
-    metafunc.fixturenames.append(PARAMETER)
-    metafunc.parametrize(PARAMETER, names, ids=list(map(place_of, names)))
+    metafunc.fixturenames.append(ENGINE_PARAMETER)
+    metafunc.parametrize(ENGINE_PARAMETER, names, ids=list(map(place_of, names)))
 
 
 def engines_of(item: pytest.Item) -> list[str]:
     """The names of all engines that the marker of a test names, for people."""
-    mark = item.get_closest_marker(MARKER)
+    mark = item.get_closest_marker(ENGINES_MARKER)
     return list(map(place_of, _names(mark))) if mark is not None else []
 
 
@@ -40,18 +42,18 @@ def engines_problem(item: pytest.Item) -> str:
     """What a test has that cannot be on each of its engines; empty if there is nothing."""
     if not chosen_engine(item):
         return (
-            f"@pytest.mark.{MARKER} is for functions that pytest can parametrize, which methods of "
+            f"{_MARKER} is for functions that pytest can parametrize, which methods of "
             "unittest.TestCase are not"
         )
     if "sandbox_engine" in getattr(item, "fixturenames", ()):
         return (
-            f"@pytest.mark.{MARKER}: the fixture sandbox_engine is the engine of the run, which "
+            f"{_MARKER}: the fixture sandbox_engine is the engine of the run, which "
             "may be another one; leave it out, and make sandboxes in the test or in fixtures of "
             "function scope"
         )
     for template in taken_templates(item):
         return (
-            f"@pytest.mark.{MARKER}: the template {template.name!r} is made on the engine of the "
+            f"{_MARKER}: the template {template.name!r} is made on the engine of the "
             "run only; prepare a sandbox in the test or in a fixture of function scope"
         )
     return ""

@@ -8,8 +8,9 @@ import pytest
 
 from pytest_sandbox._shared.network.engine_address import place_of
 
+from ..declarations import ENGINES_MARKER
 from ..engine import ENGINE
-from .asked import MARKER, chosen_engine
+from ..options import chosen_engine
 from .differences import NotPlain, described, plain
 from .part import PASSED, RECORDED
 from .report import test_of
@@ -76,7 +77,8 @@ def parity_of_test(item: pytest.Item) -> Iterator[Parity]:
     """What compares the values of a test, while it is in use."""
     if not chosen_engine(item):
         pytest.fail(
-            f"parity compares engines: mark the test with @pytest.mark.{MARKER}('local', 'fake')",
+            "parity compares engines: mark the test with "
+            f"@pytest.mark.{ENGINES_MARKER}('local', 'fake')",
             pytrace=False,
         )
     engine = place_of(chosen_engine(item))

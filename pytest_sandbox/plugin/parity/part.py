@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..fakes import NAME as FAKE_FIXTURE
-from .asked import chosen_engine, has_engine_of_run
+from ..options import chosen_engine, has_engine_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

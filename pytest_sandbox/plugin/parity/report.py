@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.network.engine_address import place_of
 
-from .asked import chosen_engine
+from ..options import chosen_engine
 from .marker import engines_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
 from pytest_sandbox._shared.network.engine_address import place_of
 
 from ..engine import session_of
+from ..options import engine_of
 from ..templates.pytest_internals import definitions, skip_of_test
-from .asked import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
