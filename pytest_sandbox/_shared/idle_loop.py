@@ -15,6 +15,10 @@ T = TypeVar("T")
 
 #: Seconds of real time that the loop waits for functions in threads before it counts as idle.
 THREADS_IDLE_AFTER = 1.0
+#: Busy turns of the loop in which the kernel is not asked for input, if the loop watches nothing
+#: but its own wake-up descriptor. What writes to that has put its callback in the loop already;
+#: only the handlers of signals come through it, and they wait for this many turns at most.
+_UNASKED = 16
 
 
 class IdleEventLoop(asyncio.SelectorEventLoop):
@@ -92,17 +96,27 @@ class _IdleSelector(selectors.BaseSelector):
     def __init__(self, loop: IdleEventLoop) -> None:
         self._selector = UnboundedSelector()
         self._loop = loop
+        self._registered = 0
+        self._unasked = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._selector.register(fileobj, events, data)
+        key = self._selector.register(fileobj, events, data)
+        self._registered += 1
+        return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._selector.unregister(fileobj)
+        key = self._selector.unregister(fileobj)
+        self._registered -= 1
+        return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._selector.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and self._registered <= 1 and self._unasked < _UNASKED:
+            self._unasked += 1
+            return []
+        self._unasked = 0
         if self._loop.watched and (timeout is None or timeout > 0):
             idle_after = self._loop.idle_after
             if timeout is None or timeout > idle_after:
