@@ -22,6 +22,7 @@ from ..protocol.message import BadMessage, DescriptorsLost
 from . import files, jobs, ports, spawn
 from .outlet import PortRequests
 from .pause import SandboxPause
+from .warm_up import warm_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Agent:
             messages.AdoptRequest: self._adopt,
             messages.SignalRequest: self._signal,
             messages.PingRequest: lambda *_: (Succeeded(), ()),
+            messages.WarmUpRequest: self._warm_up,
             messages.OpenRequest: self._open,
             messages.StatRequest: self._stat,
             messages.MakeDirectoryRequest: self._make_directory,
@@ -205,6 +207,10 @@ class Agent:
         if request.main:
             self._main = pid
         return messages.SpawnAnswer(pid=pid), passed
+
+    def _warm_up(self, request: messages.WarmUpRequest, fds: list[int]) -> Answer:
+        warm_up()
+        return Succeeded(), ()
 
     def _adopt(self, request: messages.AdoptRequest, fds: list[int]) -> Answer:
         """Take a process for the main one that is going to be restored as a child of ours."""

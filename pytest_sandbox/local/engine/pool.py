@@ -120,10 +120,12 @@ class Pool:
         return making
 
     def _made(self, making: asyncio.Future[LocalTask]) -> None:
-        # Why it could not be made matters to those who claim it, who make another one then.
         if making.cancelled() or making.exception() is not None:
+            # Why it could not be made matters to those who claim it, who make another one then.
             for prepared in [one for one in self._prepared if one.making is making]:
                 self._take(prepared)
+        elif making in self.tasks:  # nobody waits for it
+            making.result().warm_up()
 
     def _add(self, prepared: _Prepared) -> None:
         prepared.timer = asyncio.get_running_loop().call_later(_CLAIM_TIMEOUT, self._end, prepared)

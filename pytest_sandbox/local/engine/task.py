@@ -44,12 +44,13 @@ from pytest_sandbox.engine import (
     check_process,
 )
 
-from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, GatewayRequest
+from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, GatewayRequest, WarmUpRequest
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
 from .files import LocalFiles, check_path
 from .links.agent_link import AgentLink
 from .links.errors import BuildFailed
+from .links.pending_answers import ignore
 from .ports import LocalPorts
 from .process import LocalProcess
 
@@ -168,6 +169,10 @@ class LocalTask(
         else:
             self.main = await self._exec(self._spec.main, main=True)
         await self._outlet.open(self._link)
+
+    def warm_up(self) -> None:
+        """Have PID 1 do ahead what its first command would wait for; shows in nothing but time."""
+        ignore(self._link.ask(WarmUpRequest(), Succeeded))
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""

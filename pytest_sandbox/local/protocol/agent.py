@@ -103,6 +103,10 @@ class PingRequest(Message):
     """Tells that the agent serves; answered by `Succeeded`."""
 
 
+class WarmUpRequest(Message):
+    """Do ahead what the first command would wait for; answered by `Succeeded`."""
+
+
 class OpenRequest(Message):
     """Open a regular file, `open(2)`; answered by `DescriptorAnswer`."""
 
@@ -182,8 +186,8 @@ class ResumeRequest(Message):
 
 
 ENGINE_TO_AGENT = family(
-    *(SpawnRequest, AdoptRequest, SignalRequest, PingRequest, OpenRequest, StatRequest),
-    *(MakeDirectoryRequest, RemoveRequest, ReplaceRequest),
+    *(SpawnRequest, AdoptRequest, SignalRequest, PingRequest, WarmUpRequest),
+    *(OpenRequest, StatRequest, MakeDirectoryRequest, RemoveRequest, ReplaceRequest),
     *(ConnectRequest, GatewayRequest, PauseRequest, ResumeRequest),
     *JOBS,
     EndJobRequest,
