@@ -260,9 +260,10 @@ def _cannot_fail_later(plan: SandboxPlan) -> bool:
     """Whether nothing can be wrong with what was asked for once there are namespaces and ids.
 
     Later steps fail only if the kernel has no memory, or refuses what it did not refuse the trial
-    sandbox of the zygote.
+    sandbox of the zygote. That one has no files of GPUs, whose paths may not be there to mount on.
     """
-    return not (plan.stack or plan.volumes or plan.network) and plan.workdir == _WORKDIR
+    asked = plan.stack or plan.volumes or plan.network or plan.gpus
+    return not asked and plan.workdir == _WORKDIR
 
 
 def _enter(kept: list[int]) -> PreparedCalls:
