@@ -67,12 +67,12 @@ class ClusterEngine(
         self.clock = clock or SystemClock()
         self._placer = placer
         self._nodes: list[Node] = []
-        self._snapshots = ClusterSnapshots()
+        self._snapshots = ClusterSnapshots(self._nodes)
         self._unpacked: dict[Node, set[str]] = {}
         self._images: set[str] = set()
         self._volumes: dict[str, Node] = {}
         self._networks: dict[str, tuple[Node, int]] = {}  # and how many sandboxes are in it
-        #: One at a time: the first task with a volume or in a network decides for the others.
+        # One at a time: the first task with a volume or in a network decides for the others.
         self._placing = asyncio.Lock()
         self._faults: dict[str, ConnectionFault] = {}
         self._store: ImageStore | None = None
@@ -116,23 +116,30 @@ class ClusterEngine(
 
     async def _place(self, spec: TaskSpec) -> Placement:
         """A place for a task, which decides where others have to be."""
+        if not spec.volumes and spec.membership is None:
+            return await self._placer.place(spec, self._possible(spec))
         async with self._placing:
             placement = await self._placer.place(spec, self._possible(spec))
             for mount in spec.volumes:
                 self._volumes.setdefault(mount.volume, placement.node)
             if spec.membership is not None:
-                name = spec.membership.network
-                _, count = self._networks.get(name, (placement.node, 0))
-                self._networks[name] = placement.node, count + 1
+                self._enter(spec.membership.network, placement.node)
             return placement
 
-    async def _release(self, placement: Placement, spec: TaskSpec) -> None:
-        name = spec.membership.network if spec.membership is not None else ""
-        if name in self._networks:
-            node, count = self._networks[name]
-            self._networks[name] = node, count - 1
+    def _enter(self, network: str, node: Node) -> None:
+        _, count = self._networks.get(network, (node, 0))
+        self._networks[network] = node, count + 1
+
+    def _leave(self, network: str) -> None:
+        if network in self._networks:
+            node, count = self._networks[network]
+            self._networks[network] = node, count - 1
             if count == 1:
-                del self._networks[name]
+                del self._networks[network]
+
+    async def _release(self, placement: Placement, spec: TaskSpec) -> None:
+        if spec.membership is not None:
+            self._leave(spec.membership.network)
         await placement.release()
 
     async def _ended(self, task: Task, placement: Placement, spec: TaskSpec) -> None:
@@ -150,13 +157,19 @@ class ClusterEngine(
         Raises:
             Unsupported: the network is on another node.
         """
-        node, _ = self._networks.setdefault(membership.network, (task.node, 1))
+        node, _ = self._networks.get(membership.network, (task.node, 0))
         if node is not task.node:
             raise Unsupported(
                 "network of several machines",
                 f"this sandbox is on {task.node.name}, and its network on {node.name}: name the "
                 "network when the sandbox is created",
             )
+        self._enter(membership.network, node)
+        background(self._left_network(task, membership.network))
+
+    async def _left_network(self, task: ClusterTask, network: str) -> None:
+        await task.wait()
+        self._leave(network)
 
     async def _there(self, node: Node, spec: TaskSpec) -> TaskSpec:
         """A specification with what it refers to by its names on a node, where that is then."""
@@ -309,14 +322,14 @@ class ClusterEngine(
 
     async def set_fault(self, fault: ConnectionFault) -> None:
         """Set a fault of connections, on all nodes."""
-        for node in self._nodes:
+        self._faults[fault.id] = fault  # first: a node that joins meanwhile has it too
+        for node in list(self._nodes):
             await SupportsConnectionFaults.of(node.engine).set_fault(fault)
-        self._faults[fault.id] = fault
 
     async def fault_counts(self, ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
         """How often faults were met, and fired, on all nodes together."""
         counts: dict[str, tuple[int, int]] = {}
-        for node in self._nodes:
+        for node in list(self._nodes):
             there = await SupportsConnectionFaults.of(node.engine).fault_counts(ids)
             for name, (met, affected) in there.items():
                 before = counts.get(name, (0, 0))
@@ -327,7 +340,7 @@ class ClusterEngine(
         """Clear faults."""
         for name in ids:
             self._faults.pop(name, None)
-        for node in self._nodes:
+        for node in list(self._nodes):
             await SupportsConnectionFaults.of(node.engine).clear_faults(ids)
 
     async def close(self) -> None:

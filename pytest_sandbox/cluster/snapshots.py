@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox.engine import (
     DirectorySnapshot,
+    EngineUnavailable,
     MemorySnapshot,
     Snapshot,
     SupportsExport,
@@ -18,6 +19,8 @@ from pytest_sandbox.engine import (
 from .directories import copy_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pytest_sandbox.engine import AnySnapshot
 
     from .placer import Node
@@ -32,9 +35,13 @@ class ClusterSnapshots:
 
     A snapshot of files is copied to a node when that needs it, once. One of processes stays where
     it was taken.
+
+    Args:
+        nodes: those of the cluster, now and later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: Collection[Node]) -> None:
+        self._nodes = nodes
         self._places: dict[AnySnapshot, dict[Node, AnySnapshot]] = {}
         self._copying: dict[tuple[AnySnapshot, Node], asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
@@ -85,20 +92,27 @@ class ClusterSnapshots:
         return copied
 
     async def _copy(self, node: Node, snapshot: F) -> F:
-        source = self.nodes(snapshot)[0]
-        there = self.on(source, snapshot)
-        copy: Any
-        if isinstance(there, Snapshot):
-            stream = SupportsExport.of(source.engine).export(there)
-            copy = await SupportsExport.of(node.engine).load(stream)
-        else:
-            copy = await copy_directory(source.engine, there, node.engine)
+        sources = self.nodes(snapshot)
+        for source in sources:
+            try:
+                copy: Any = await self._copied(source, snapshot, node)
+                break
+            except EngineUnavailable:
+                if source is sources[-1] or node not in self._nodes:
+                    raise  # otherwise it may be the source that is gone
         if snapshot not in self._places:  # forgotten meanwhile
             await SupportsForget.of(node.engine).forget(copy)
             raise UnknownImage(f"there is no snapshot {snapshot}")
         self._places[snapshot][node] = copy
         copied: F = copy
         return copied
+
+    async def _copied(self, source: Node, snapshot: F, target: Node) -> Any:
+        there = self.on(source, snapshot)
+        if isinstance(there, Snapshot):
+            stream = SupportsExport.of(source.engine).export(there)
+            return await SupportsExport.of(target.engine).load(stream)
+        return await copy_directory(source.engine, there, target.engine)
 
     async def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot on all nodes; does nothing if there is none."""

@@ -21,17 +21,20 @@ def remote_engine(
     address: RemoteAddress,
     options: Mapping[str, str],
     on_over: Callable[[str], object] | None = None,
+    machine: str = "",
 ) -> RemoteEngine:
     """The engine at an address, not yet started.
 
     Args:
         address: of the far side.
         options: for the engine there; of `RUN_OPTIONS`.
+        machine: what errors call it; where it is, if not given.
         on_over: called with the reason when the engine is gone, or was closed.
     """
 
     async def connect() -> FarConnection:
         link = NearLink(address, PROTOCOL)
+        link.machine = machine or link.machine
         await link.connect()
         if on_over is not None:
             link.over.add_done_callback(lambda over: on_over(over.result()))

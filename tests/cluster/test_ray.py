@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import pytest_asyncio
 
+from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.cluster import ClusterEngine, Node
 from pytest_sandbox.cluster.on_ray import placer as placer_module
 from pytest_sandbox.cluster.on_ray.placer import RayPlacer
@@ -189,13 +191,27 @@ async def test_a_node_that_dies_takes_its_sandboxes_and_no_others(
     assert (await create(started.engine, TaskSpec())).node in started.nodes
 
 
-async def test_an_engine_that_was_killed_is_started_again(started: Started) -> None:
+def listener_at(port: int) -> int:
+    """The process that listens on a port."""
+    found = subprocess.run(
+        ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout.partition("pid=")[2].partition(",")[0])
+
+
+@pytest.mark.parametrize("which", ["its actor", "its process"])
+async def test_an_engine_that_was_killed_is_started_again(started: Started, which: str) -> None:
     before = started.nodes[0]
     node_id = next(key for key, node in started.placer._nodes.items() if node is before)
     task = await create(started.engine, TaskSpec())
     while task.node is not before:
         task = await create(started.engine, TaskSpec())
-    ray.kill(started.placer._actors[node_id])
+    if which == "its actor":
+        ray.kill(started.placer._actors[node_id])
+    else:
+        address = ray.get(started.placer._actors[node_id].address.remote())
+        port = RemoteAddress.parse(address).port
+        os.kill(listener_at(port), signal.SIGKILL)
     assert (await asyncio.wait_for(task.wait(), TIMEOUT)).cause is EndCause.LOST
     await started.until(lambda: len(started.nodes) == 2)
     assert before not in started.nodes

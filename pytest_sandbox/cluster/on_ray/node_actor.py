@@ -20,12 +20,15 @@ class NodeActor:
     """
 
     def __init__(self, host: str) -> None:
-        listen = f"[{host}]:0" if ":" in host else f"{host}:0"
+        self._listen = f"[{host}]:0" if ":" in host else f"{host}:0"
+        self._start()
+
+    def _start(self) -> None:
         # Not a pipe, which would be full some day.
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the actor
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the process
         # In a process of its own, which ends with its standard input, and so with this one.
         self._serving = subprocess.Popen(
-            [*_SERVE, "--listen", listen, "--until-eof"],
+            [*_SERVE, "--listen", self._listen, "--until-eof"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -35,13 +38,17 @@ class NodeActor:
         self._address = self._serving.stdout.readline().strip()
 
     def address(self) -> str:
-        """Where the engine is, with the token.
+        """Where the engine is, with the token; one that has ended is started again.
 
         Raises:
-            RuntimeError: it could not start, or has ended; with what it said.
+            RuntimeError: it cannot start; with what it said.
         """
-        if self._serving.poll() is None and self._address:
+        if self._serving.poll() is not None and self._address:
+            self._start()
+        if self._address:
             return self._address
         self._serving.wait(_END)
         self._said.seek(0)
-        raise RuntimeError(self._said.read()[-2000:].strip() or "the engine of the node has ended")
+        said = self._said.read()[-2000:].strip()
+        self._start()  # for whoever asks next
+        raise RuntimeError(said or "the engine of the node has ended")

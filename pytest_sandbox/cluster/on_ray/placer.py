@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait, finish
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.engine import EngineUnavailable, StoreFull, Unsupported
@@ -72,7 +72,8 @@ class RayPlacer(Placer):
             why = "; ".join(f"{node}: {reason}" for node, reason in self._failed.items())
             raise EngineUnavailable(
                 f"no node of the Ray cluster can run an engine: {why or 'it has none'}",
-                "Install this version of pytest-sandbox on all nodes, for the Python of Ray there.",
+                "Is this version of pytest-sandbox installed on all nodes, for the Python of Ray "
+                "there? `pytest-sandbox doctor` says there what is missing.",
             )
         self._watching = background(self._watch())
 
@@ -125,7 +126,8 @@ class RayPlacer(Placer):
         try:
             address = await asyncio.to_thread(self._address_of, node_id, host)
             where = replace(RemoteAddress.parse(address), lease=LEASE)
-            engine = remote_engine(where, self._options, partial(self._over, node_id))
+            over, name = partial(self._over, node_id), f"the node {host} of Ray"
+            engine = remote_engine(where, self._options, over, name)
             info = await engine.start()
         except Exception as error:  # of Ray, of the actor or of the engine
             if self._failed.get(node_id) != str(error):
@@ -181,11 +183,12 @@ class RayPlacer(Placer):
                 f"no node of the Ray cluster has {' or '.join(map(in_words, wanted))}",
             )
         bundle = possible[0]
-        if len(ids) < len(self._nodes):
+        if len(ids) < len(self._totals):  # Ray would choose among all
             fitting = [i for i, total in zip(ids, totals, strict=True) if feasible(bundle, [total])]
             node_id = min(fitting, key=lambda each: self._live[self._nodes[each]])
             bundle = {**bundle, f"node:{self._hosts[node_id]}": TRACE}
-        group, node_id = await asyncio.to_thread(self._group, bundle)
+        making = asyncio.to_thread(self._group, bundle)
+        group, node_id = await finish(making, lambda made: self._remove_soon(made[0]))
         if node_id not in self._nodes:
             await asyncio.to_thread(self._remove, group)
             raise EngineUnavailable(f"Ray chose a node that has no engine: {node_id}")
@@ -196,7 +199,10 @@ class RayPlacer(Placer):
         group = self._ray.util.placement_group([bundle])
         if not group.wait(WAIT):
             self._remove(group)
-            raise StoreFull(f"{in_words(bundle)}: others used them for {WAIT:g} s")
+            raise StoreFull(
+                f"{in_words(bundle)}: others used them for {WAIT:g} s; run fewer workers, or add "
+                "nodes to the Ray cluster"
+            )
         node_id: str = self._ray.util.placement_group_table(group)["bundles_to_node_id"][0]
         return group, node_id
 
@@ -212,6 +218,9 @@ class RayPlacer(Placer):
             self._live[placement.node] -= 1
         if placement.group is not None:
             await asyncio.to_thread(self._remove, placement.group)
+
+    async def _remove_soon(self, group: Any) -> None:
+        await asyncio.to_thread(self._remove, group)
 
     def _remove(self, group: Any) -> None:
         self._ray.util.remove_placement_group(group)

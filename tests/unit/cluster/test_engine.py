@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from pytest_sandbox.cluster import ClusterEngine
 from pytest_sandbox.engine import (
     ConnectionFault,
     EndCause,
+    Engine,
     EngineUnavailable,
+    Limits,
     Membership,
     ProcessSpec,
     Snapshot,
@@ -25,6 +28,9 @@ from pytest_sandbox.fakes import FakeEngine, VirtualClock
 from .nodes import Turns, cluster
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pytest_sandbox.cluster import Node, Placement
     from pytest_sandbox.cluster.task import ClusterTask
 
 pytestmark = pytest.mark.asyncio
@@ -195,4 +201,48 @@ async def test_a_name_that_never_was_is_no_snapshot() -> None:
     await engine.start()
     with pytest.raises(UnknownImage):
         await engine.create(TaskSpec(image=Snapshot("1:host")))
+    await engine.close()
+
+
+class Waiting(Turns):
+    """Has no room for sandboxes with limits until it is told."""
+
+    def __init__(self, engines: Collection[Engine]) -> None:
+        super().__init__(engines)
+        self.room = asyncio.Event()
+
+    async def place(self, spec: TaskSpec, among: Collection[Node]) -> Placement:
+        if spec.limits.cpus is not None:
+            await self.room.wait()
+        return await super().place(spec, among)
+
+
+async def test_a_sandbox_that_waits_for_room_is_in_the_way_of_no_other() -> None:
+    clock = VirtualClock()
+    placer = Waiting([FakeEngine(clock=clock)])
+    engine = ClusterEngine(placer, clock)
+    await engine.start()
+    waiting = asyncio.ensure_future(engine.create(TaskSpec(limits=Limits(cpus=1.0))))
+    await engine.create(TaskSpec())
+    await engine.create(TaskSpec(volumes=(VolumeMount("v", "/v"),)))
+    assert not waiting.done()
+    placer.room.set()
+    await waiting
+    await engine.close()
+
+
+async def test_a_network_stays_where_it_is_while_a_late_member_lives() -> None:
+    engine, placer = cluster(2)
+    await engine.start()
+    member = Membership("net", ("a",))
+    first = await engine.create(TaskSpec(membership=member))
+    await engine.create(TaskSpec())
+    late = cast("ClusterTask", await engine.create(TaskSpec()))
+    assert node_of(late) == node_of(first) == "n0"
+    await late.join(Membership("net", ("b",)))
+    await first.kill()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await engine.create(TaskSpec(membership=member))
+    assert placer.asked[-1] == ["n0"]
     await engine.close()
