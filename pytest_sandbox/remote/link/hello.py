@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
@@ -123,7 +124,7 @@ def decode_answer(text: bytes) -> Welcome | LinkRefusal:
 def _object(text: bytes) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DamagedHello(f"{text[:40]!r}") from None
     if not isinstance(values, dict):
         raise DamagedHello(f"{text[:40]!r}")
@@ -134,11 +135,19 @@ def _decode(kind: type[M], values: dict[str, Any]) -> M:
     types: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
     known = {field.name: types[str(field.type)] for field in fields(kind)}
     if values.keys() != known.keys() or not all(
-        isinstance(values[name], kinds) and not isinstance(values[name], bool)
-        for name, kinds in known.items()
+        isinstance(values[name], kinds) and _is_sane(values[name]) for name, kinds in known.items()
     ):
         raise DamagedHello(f"a {kind.__name__} with {', '.join(map(repr, list(values)[:10]))}")
     return kind(**values)
+
+
+def _is_sane(value: Any) -> bool:
+    """Whether it is no value that JSON has and that nothing here can work with."""
+    if isinstance(value, str):  # half of a surrogate pair is no text
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return not isinstance(value, bool) and not (
+        isinstance(value, float) and not math.isfinite(value)
+    )
 
 
 def printable(text: str) -> str:
