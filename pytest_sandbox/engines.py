@@ -61,9 +61,11 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
         return _remote(name, options or {})
     others = _provided()
     if name not in others:
+        from ._shared.network.engine_address import hidden
+
         known = ", ".join(sorted({*_BUILTIN, *others}))
         raise EngineUnavailable(
-            f"there is no engine {name!r}",
+            f"there is no engine {hidden(name)!r}",
             f"Use one of: {known}; or install the package that provides it.",
         )
     return others[name](options or {})

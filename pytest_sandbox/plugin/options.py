@@ -104,7 +104,9 @@ def settings(config: pytest.Config) -> Settings:
     if _SETTINGS not in config.stash:
         asked, source = _with_source(config, "engine", "auto", ENGINE_VARIABLE)
         if problem := problem_with_engine(asked):
-            raise pytest.UsageError(f"the sandbox engine {asked!r} ({source}) {problem}")
+            raise pytest.UsageError(
+                f"the sandbox engine {without_token(asked)!r} ({source}) {problem}"
+            )
         engine = "local" if asked == "auto" else asked
         auto = "auto, " if asked == "auto" else ""
         chosen = f"{_shown(engine, source)} ({auto}{source})"
@@ -298,10 +300,24 @@ def _with_source(
 
 def problem_with_engine(name: str) -> str:
     """Why there is no engine of this name, as the end of a sentence; empty if there may be one."""
+    if "@" in name and not is_elsewhere(name):
+        return "does not exist; an address begins with grpc+tls://, grpc:// or ssh://"
     if name in _ENGINES or is_elsewhere(name) or _others_provide_engines():
         return ""
-    hint = did_you_mean(name, _ENGINES) or "there are local, fake, modal and process"
+    hint = did_you_mean(name, _ENGINES) or (
+        "there are local, fake, modal, process and ray, and addresses as of "
+        "`pytest-sandbox serve --listen`"
+    )
     return f"does not exist; {hint}"
+
+
+def without_token(name: str) -> str:
+    """The name of an engine that may be an address, fit for an error."""
+    if "@" not in name:
+        return name
+    from pytest_sandbox._shared.network.engine_address import hidden
+
+    return hidden(name)
 
 
 def _shown(engine: str, source: str) -> str:

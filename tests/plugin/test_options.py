@@ -44,7 +44,13 @@ def test_option_wins_over_environment_over_ini_over_default(
 
 @pytest.mark.parametrize(
     ("engine", "hint"),
-    [("locall", "did you mean 'local'?"), ("docker", "there are local, fake, modal and process")],
+    [
+        ("locall", "did you mean 'local'?"),
+        (
+            "docker",
+            "there are local, fake, modal, process and ray, and addresses as of *--listen`",
+        ),
+    ],
 )
 def test_an_unknown_engine_is_refused_with_the_nearest(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine: str, hint: str
@@ -55,6 +61,20 @@ def test_an_unknown_engine_is_refused_with_the_nearest(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(f"*'{engine}' (environment variable *) does not exist; {hint}")
+
+
+def test_an_address_without_its_scheme_is_refused_without_its_token(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", "s3cret@h:22?fingerprint=12")
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        "*'TOKEN@h:22[?]fingerprint=12' (*) does not exist; an address begins with grpc+tls://*"
+    )
+    assert "s3cret" not in result.stderr.str() + result.stdout.str()
 
 
 def test_an_engine_of_an_installed_package_is_accepted_and_asked_for(

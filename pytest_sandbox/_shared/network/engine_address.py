@@ -79,11 +79,15 @@ class RemoteAddress:
         """
         scheme = _scheme(text)
         shown = hidden(text)
+        before, at, _ = text.partition("://")[2].rpartition("@")
+        if at and any(mark in before for mark in "/?#"):
+            why = "a '/', '?' or '#' before the '@' is written %2F, %3F or %23"
+            raise _invalid(shown, scheme, why)
         try:
             parts = urlsplit(text)
             port = parts.port or 0
         except ValueError as error:
-            raise _invalid(shown, scheme, str(error)) from None
+            raise _invalid(shown, scheme, hidden(str(error))) from None
         if not parts.hostname:
             raise _invalid(shown, scheme, "it has no host")
         if parts.path not in ("", "/") or parts.fragment:
@@ -166,8 +170,17 @@ def is_remote(engine: str) -> bool:
 
 
 def hidden(text: str) -> str:
-    """An address, or what should be one, without the token that may be in it."""
-    return text if text.startswith("ssh://") else re.sub(r"(?<=://)[^/?#]*@", "TOKEN@", text)
+    """An address, or what should be one, without the token that may be in it.
+
+    All that stands before the last '@' may be the token, also if the scheme was forgotten.
+    """
+    if text.startswith("ssh://"):
+        return text
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        scheme, rest = "", text
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}TOKEN@{place}" if at else text
 
 
 def _scheme(text: str) -> Scheme:

@@ -9,7 +9,7 @@ import pytest
 from pytest_sandbox._shared.network.engine_address import InvalidAddress, place_of
 
 from ..declarations import ENGINE_PARAMETER, ENGINES_MARKER
-from ..options import chosen_engine, problem_with_engine
+from ..options import chosen_engine, problem_with_engine, without_token
 from ..templates.taken import taken_templates
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _problems(mark: pytest.Mark) -> Iterator[str]:
         if not isinstance(name, str):
             yield f"{name!r} is not the name of an engine"
         elif problem := problem_with_engine(name):
-            yield f"the engine {name!r} {problem}"
+            yield f"the engine {without_token(name)!r} {problem}"
     yield from _problems_of_names(_names(mark))
 
 

@@ -76,6 +76,10 @@ def test_what_is_written_is_read_again(
         ("ssh://-oProxyCommand", "ssh would take it for an option"),
         ("ssh://h?program=a;b", "no program has the name"),
         ("http://s3cret@h:80", "is no address of an engine"),
+        ("grpc+tls://x/s3cret@h:22", "is written %2F"),
+        ("grpc+tls://x:s3cret/@h:22", "is written %2F"),
+        ("grpc+tls://x?s3cret@h:22", "is written %2F"),
+        ("grpc+tls://s3cret\u2100@h:22", "invalid characters"),
     ],
 )
 def test_what_is_none_is_refused_without_its_token(text: str, why: str) -> None:
@@ -95,3 +99,5 @@ def test_only_addresses_are_remote() -> None:
 
 def test_a_token_is_hidden_in_what_is_no_address_either() -> None:
     assert hidden("grpc+tls://s3cret@@h:x") == "grpc+tls://TOKEN@h:x"
+    assert hidden("grpc+tls://s3/cr?et#@h:22") == "grpc+tls://TOKEN@h:22"
+    assert hidden("s3cret@h:22?lease=3") == "TOKEN@h:22?lease=3"
