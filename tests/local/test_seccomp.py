@@ -23,12 +23,12 @@ def verdict(machine: str, number: int, *args: int, arch: int | None = None) -> i
 
 
 def run(
-    machine: str, number: int, *args: int, arch: int | None = None, tcp_only: bool = False
+    machine: str, number: int, *args: int, arch: int | None = None, **options: bool
 ) -> tuple[int, int]:
     """The answer, and how many steps it took: bpf(4), the six instructions that it uses."""
     audit = ARCHITECTURES[machine] if arch is None else arch
     data = struct.pack("=IIQ6Q", number, audit, 0, *args, *[0] * (6 - len(args)))
-    program = list(struct.iter_unpack("=HBBI", seccomp.program(machine, tcp_only=tcp_only)))
+    program = list(struct.iter_unpack("=HBBI", seccomp.program(machine, **options)))
     accumulator = position = 0
     for step in itertools.count(1):
         code, skip_true, skip_false, k = program[position]
@@ -261,3 +261,10 @@ def test_a_filter_can_leave_tcp_as_the_only_protocol(machine: str) -> None:
     fast = 0x20000000 | 0x4000
     assert answer(sendto, 3, 0, 0, fast) == answer(sendmsg, 3, 0, fast) == refused(errno.EOPNOTSUPP)
     assert answer(sendto, 3, 0, 0, 0x4000) == answer(sendmsg, 3, fast, 0) == ALLOW
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_a_filter_can_keep_the_limits_of_all_others(machine: str) -> None:
+    number, files = (302, 261)[list(ARCHITECTURES).index(machine)], 7
+    answers = [run(machine, number, pid, files, shared_user=True)[0] for pid in (0, 1, 2, 4000)]
+    assert answers == [ALLOW, *[refused(errno.EPERM)] * 3]

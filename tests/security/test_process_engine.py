@@ -16,6 +16,7 @@ import pytest_asyncio
 from pytest_sandbox.engine import EngineInfo, ProcessSpec, SupportsPorts, Task, TaskSpec
 from pytest_sandbox.local.kernel import landlock
 from pytest_sandbox.processes import ProcessEngine, ProcessOptions
+from pytest_sandbox.server.rpc import peers
 
 VERSION = landlock.version()
 ROOT = os.geteuid() == 0
@@ -321,3 +322,42 @@ def until_in_another_namespace(pid: int) -> None:
     while os.readlink(f"/proc/{pid}/ns/user") == os.readlink("/proc/self/ns/user"):
         assert time.monotonic() < deadline, "unshare did nothing"
         time.sleep(0.005)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_programs_set_limits_of_no_other_process(task: Task) -> None:
+    code = """
+        import os, resource
+        try:
+            resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))
+        except PermissionError:
+            resource.prlimit(0, resource.RLIMIT_NOFILE, (64, 64))
+            print("its own alone")
+    """
+    assert await python(task, code) == "its own alone\n"
+
+
+def test_a_program_whose_calls_are_filtered_is_no_client() -> None:
+    code = """
+        import ctypes, socket, sys
+        from pytest_sandbox.local.kernel import seccomp, syscalls
+        if sys.argv[2]:
+            ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # no new rights, as in a sandbox
+            seccomp.install(seccomp.program(syscalls.MACHINE))
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(sys.argv[1].replace("@", chr(0)))
+        client.recv(1)
+    """
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("\0" + os.urandom(8).hex())
+        listening.listen()
+        said = []
+        for filtered in ("", "yes"):
+            name = listening.getsockname().decode()
+            command = [sys.executable, "-c", textwrap.dedent(code), name, filtered]
+            with subprocess.Popen([each.replace("\0", "@") for each in command]):
+                accepted, _ = listening.accept()
+                with accepted:
+                    said.append(peers.refusal(accepted))
+    assert said[0] == ""
+    assert "is a program of a sandbox: its system calls are filtered" in said[1]

@@ -181,12 +181,14 @@ _LAST = 0xFFFFFFFF  # the largest number of a call
 _ALLOWED = [bpf.instruction(bpf.RETURN, _ALLOW)]
 
 
-def program(machine: str, *, tcp_only: bool = False) -> bytes:
+def program(machine: str, *, tcp_only: bool = False, shared_user: bool = False) -> bytes:
     """The filter for a machine as `os.uname` names it, as `struct sock_filter[]`.
 
     Args:
         machine: the machine.
         tcp_only: whether sockets of IPv4 and IPv6 are those of TCP only, and connect by connect(2).
+        shared_user: whether processes outside of the sandbox have the user of its programs, which
+            could set the limits of those.
 
     Raises:
         KeyError: there is none for this machine.
@@ -200,17 +202,20 @@ def program(machine: str, *, tcp_only: bool = False) -> bytes:
             bpf.instruction(bpf.JUMP_IF_EQUAL, audit, skip_true=1),
             *_error(errno.ENOSYS),
             bpf.instruction(bpf.LOAD, _NUMBER),
-            *_search(_ranges(_verdicts(machine, column, tcp_only=tcp_only))),
+            *_search(_ranges(_verdicts(machine, column, tcp_only, shared_user))),
         ]
     )
 
 
-def _verdicts(machine: str, column: int, *, tcp_only: bool) -> dict[tuple[int, int], list[bytes]]:
+def _verdicts(
+    machine: str, column: int, tcp_only: bool, shared_user: bool
+) -> dict[tuple[int, int], list[bytes]]:
     """What becomes of calls, by their numbers: from, and up to before. Others are allowed."""
     # Among the unknown are the calls of x32 programs, which have a bit of their own in their
     # number; a list that did not refuse these would be bypassed: seccomp(2).
     verdicts = dict.fromkeys(UNKNOWN[machine], _error(errno.ENOSYS))
     some_sockets = [*_only(_FAMILIES, errno.EAFNOSUPPORT), *_some_netlink()]
+    not_of_others = _only((0,), errno.EPERM) if shared_user else _refuse_each(_PID_1)
     if tcp_only:
         some_sockets += _only_tcp()
     one = {
@@ -224,7 +229,7 @@ def _verdicts(machine: str, column: int, *, tcp_only: bool) -> dict[tuple[int, i
         **{numbers[column]: _when(_refuse_each(_PID_1)) for numbers in _SCHEDULE},
         _SETPRIORITY[column]: _when(_keep_priority()),
         _SETRLIMIT[column]: _when(_refuse(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, _SUCCEED)),
-        _PRLIMIT[column]: _when([*_refuse_each(_PID_1), _argument(1), *_keep_core_limit()]),
+        _PRLIMIT[column]: _when([*not_of_others, _argument(1), *_keep_core_limit()]),
         _SOCKET[column]: _when(some_sockets),
     }
     if tcp_only:

@@ -183,7 +183,7 @@ def _keep(engine: EngineSocket, wakeup: int, setup: messages.KeeperSetup) -> Non
     try:
         # Landlock knows ports of TCP only.
         tcp_only = version >= landlock.PORTS_SINCE
-        program = seccomp.program(syscalls.MACHINE, tcp_only=tcp_only)
+        program = seccomp.program(syscalls.MACHINE, tcp_only=tcp_only, shared_user=True)
     except KeyError:
         program = None
     restrictions = Restrictions(version, setup.ports, program)
