@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         options["script"] = os.path.abspath(args.script)
     server = FarServer(lambda asked: load_engine(args.engine, {**asked, **options}))
     try:
+        load_engine(args.engine, options)  # else only the first run would hear of wrong options
         if args.stdio:
             server.serve_pipes(0, output)
         else:

@@ -104,10 +104,10 @@ class FarServer:
             listener = await FarListener.open(
                 link, where.host, where.port, shown.context if shown else None
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the second of a name that DNS cannot have
             raise EngineUnavailable(
                 f"the engine cannot listen on {where.host or 'all addresses'}, port {where.port}: "
-                f"{error.strerror or error}",
+                f"{getattr(error, 'strerror', None) or error}",
                 "Choose another --listen.",
             ) from error
         stop = _interrupted()
@@ -149,12 +149,26 @@ def _certificate(where: FarListening) -> ShownCertificate | None:
     if where.certificate and where.key:
         return user_certificate(where.certificate, where.key)
     try:
-        return own_certificate(where.host or socket.gethostname())
+        return _made_certificate(where.host)
     except ImportError:
         raise EngineUnavailable(
             "to make a certificate needs the package trustme: " + install_command("serve"),
             "Or give it one: --certificate FILE --key FILE.",
         ) from None
+
+
+def _made_certificate(host: str) -> ShownCertificate:
+    try:
+        return own_certificate(host or socket.gethostname())
+    except ValueError as error:
+        if host:
+            raise EngineUnavailable(
+                f"no certificate can be made for the name {host!r}: {error}",
+                "Listen on an address of this machine, on all of them (--listen :PORT), or on a "
+                "name without '_'.",
+            ) from None
+        # Nobody asked for the name of this machine, and clients go by the fingerprint.
+        return own_certificate()
 
 
 def _interrupted() -> asyncio.Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.cli import main
+from pytest_sandbox.remote import FarListening, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +70,30 @@ def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
     done = run("--listen", "192.0.2.1:1")
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1, port 1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--listen", "my_box:0"], "no certificate can be made for the name 'my_box'"),
+        (["--listen", "127.0.0.1:0", "--engine-option", "nosuch=1"], "has no option 'nosuch'"),
+        (["--stdio", "--engine-option", "nosuch=1"], "has no option 'nosuch'"),
+    ],
+)
+def test_what_no_run_could_use_is_said_at_once(arguments: list[str], why: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_name_of_the_machine_need_not_fit_in_a_certificate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "my_box")
+    shown = serving._certificate(FarListening("", 0, "t"))
+    assert shown is not None
+    assert len(shown.fingerprint) == 64
 
 
 @pytest.fixture

@@ -121,8 +121,9 @@ def _tls_failed(address: RemoteAddress, error: ssl.SSLError) -> EngineUnavailabl
         remedy = (
             "Correct the clock of this machine, or renew the certificate there."
             if error.verify_code in (9, 10)  # not yet valid; expired
-            else "Add ?fingerprint=..., which `pytest-sandbox serve --listen` prints there, or let "
-            "SSL_CERT_FILE name the certificate of the authority."
+            else "Use a name that is in the certificate, let SSL_CERT_FILE name that of its "
+            "authority, or add ?fingerprint=...: `openssl x509 -noout -fingerprint -sha256 -in "
+            "FILE` prints it there."
         )
         return EngineUnavailable(f"{address.place}: {error.verify_message}", remedy)
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
@@ -147,6 +148,11 @@ def _refused(address: RemoteAddress, hello: Hello, refusal: LinkRefusal) -> Engi
         return EngineUnavailable(
             f"pytest-sandbox is {versions(hello.protocol)} here and {detail} at {place}",
             "Install the same version at both ends.",
+        )
+    if refusal.refused == "busy":
+        return EngineUnavailable(
+            f"{place} refuses: {detail}",
+            "Wait until a run has ended there, or start another `pytest-sandbox serve --listen`.",
         )
     if refusal.refused == "session":
         return EngineUnavailable(f"{place} has ended the sandboxes of this run: {detail}")

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pytest_sandbox.remote")
 
-#: Sessions at a time: each has an engine, which takes some 40 MB.
+#: Sessions at a time: each has an engine, which takes some 40 MB. Those that wait for a connection
+#: give way to new ones.
 MOST_SESSIONS = 64
 
 
@@ -154,9 +155,20 @@ class FarLink:
             return LinkRefusal("version", versions(self._protocol))
         if hello.session and hello.session not in self._ends:
             return LinkRefusal("session", "it was started anew, or waited in vain for a connection")
-        if not hello.session and len(self._ends) >= MOST_SESSIONS:
+        if not hello.session and not self._has_room():
             return LinkRefusal("busy", f"it serves {MOST_SESSIONS} runs, and no more")
         return None
+
+    def _has_room(self) -> bool:
+        """Whether there may be one more session; the one that has waited longest gives way."""
+        if len(self._ends) < MOST_SESSIONS:
+            return True
+        waiting = [end for end in self._ends.values() if end.waits_since is not None]
+        if not waiting:
+            return False
+        longest = min(waiting, key=lambda end: end.waits_since or 0.0)
+        longest.session.end("it had no connection, and another run needed its place")
+        return True
 
     def _new(self, hello: Hello) -> _FarEnd:
         name = secrets.token_urlsafe(24)
@@ -186,7 +198,10 @@ class _FarEnd:
         name: which its near side knows it by.
         service: what serves it.
         session: this end.
+        waits_since: when its connection was lost, by the clock of the loop; `None` if it has one.
     """
+
+    waits_since: float | None = None
 
     def __init__(
         self,
@@ -205,6 +220,7 @@ class _FarEnd:
 
     def stop_waiting(self) -> None:
         """There is a connection."""
+        self.waits_since = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -212,7 +228,9 @@ class _FarEnd:
     def _wait(self, reason: str) -> None:
         log.warning("a connection was lost: %s; waiting %g s for another", reason, self._lease)
         over = f"no connection for {self._lease:g} s"
-        self._timer = asyncio.get_running_loop().call_later(self._lease, self.session.end, over)
+        loop = asyncio.get_running_loop()
+        self.waits_since = loop.time()
+        self._timer = loop.call_later(self._lease, self.session.end, over)
 
     def _finish(self, reason: str) -> None:
         self.stop_waiting()

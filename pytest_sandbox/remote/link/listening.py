@@ -31,16 +31,20 @@ class ShownCertificate:
     fingerprint: str
 
 
-def own_certificate(host: str) -> ShownCertificate:
+def own_certificate(*hosts: str) -> ShownCertificate:
     """A certificate that nobody vouches for, known by its fingerprint.
+
+    Args:
+        hosts: the names and addresses in it, besides `localhost`.
 
     Raises:
         ImportError: trustme is not installed.
+        ValueError: one of them can be in no certificate, as a name with '_'.
     """
     import trustme
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made = trustme.CA().issue_cert(*{host, "localhost"})
+    made = trustme.CA().issue_cert(*{*hosts, "localhost"})
     made.configure_cert(context)
     context.set_alpn_protocols([ALPN])
     pem = made.cert_chain_pems[0].bytes().decode()
@@ -75,7 +79,7 @@ class FarListener:
 
         Args:
             link: takes the connections.
-            host: an address of this machine, or a name.
+            host: an address of this machine, or a name; empty for all addresses.
             port: 0 for any that is free.
             context: of TLS; without one, only this machine may reach the address.
 
@@ -89,9 +93,12 @@ class FarListener:
 
         make = partial(link.connection, known)
         factory = make if context is None else partial(Handshake, context, strangers.add, make)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        both = not host and socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
+            if both:  # the system may have another default: ipv6(7), IPV6_V6ONLY
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
             server = await asyncio.get_running_loop().create_server(factory, sock=listening)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import socket
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.remote.link import far as far_module
 from pytest_sandbox.remote.link.dialing import ALPN
 from pytest_sandbox.remote.link.far import FarLink
+from pytest_sandbox.remote.link.hello import Hello, encode, own_version
 from pytest_sandbox.remote.link.listening import FarListener, ShownCertificate, own_certificate
 from pytest_sandbox.remote.link.near import NearLink, probe
 from pytest_sandbox.remote.link.timing import Timing
@@ -134,7 +136,11 @@ class Far:
 
 @asynccontextmanager
 async def far_side(
-    certificate: ShownCertificate | None = None, *, tls: bool = True, protocol: str = "p"
+    certificate: ShownCertificate | None = None,
+    *,
+    tls: bool = True,
+    protocol: str = "p",
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Far]:
     services: list[Service] = []
 
@@ -144,7 +150,7 @@ async def far_side(
 
     link = FarLink(make, protocol, "t0ken", machine="2 processors\n", timing=QUICK)
     made = certificate or own_certificate("localhost")
-    listener = await FarListener.open(link, "127.0.0.1", 0, made.context if tls else None)
+    listener = await FarListener.open(link, host, 0, made.context if tls else None)
     address = RemoteAddress(
         "grpc+tls" if tls else "grpc",
         "127.0.0.1",
@@ -310,7 +316,42 @@ async def test_too_many_runs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(far_module, "MOST_SESSIONS", 1)
     async with far_side() as far, near_side(far.address) as near:
         await near.open(Asking)
-        assert "it serves 1 runs, and no more" in await refusal(far.address)
+        said = await refusal(far.address)
+        assert "it serves 1 runs, and no more" in said
+        assert "Wait until a run has ended there" in said
+
+
+@pytest.mark.asyncio
+async def test_runs_without_a_connection_give_way_the_oldest_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(far_module, "MOST_SESSIONS", 2)
+    async with far_side(tls=False) as far:
+        for _ in range(2):  # a near side that goes away at once, and is to be waited for
+            stream, writer = await asyncio.open_connection("127.0.0.1", far.address.port)
+            writer.write(encode(Hello("t0ken", own_version(), "p", lease=3600.0)))
+            await stream.readexactly(4)
+            writer.transport.abort()
+        both_wait = False
+        while not both_wait:
+            await asyncio.sleep(0)
+            both_wait = all(end.waits_since is not None for end in far.link._ends.values())
+        async with near_side(far.address) as near:
+            await (await near.open(Asking)).ask(b"x")
+            await far.services[0].ended.wait()
+            assert not far.services[1].ended.is_set()
+
+
+@pytest.mark.asyncio
+async def test_all_addresses_are_those_of_ipv6_too() -> None:
+    async with far_side(tls=False, host="") as far:
+        here = ["127.0.0.1"]
+        with suppress(OSError), socket.socket(socket.AF_INET6) as other:
+            other.bind(("::1", 0))  # a container may have no such address
+            here.append("::1")
+        for host in here:
+            async with near_side(replace(far.address, host=host)) as near:
+                await (await near.open(Asking)).ask(b"x")
 
 
 @pytest.mark.asyncio
