@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared import machine_size
 from pytest_sandbox._shared.gpus.simulated import SimulatedGpu
 from pytest_sandbox._shared.network.faults import FaultTable
 from pytest_sandbox._shared.network.members import Members
@@ -152,6 +153,8 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             fingerprint=self._fingerprint(),
             network=self._network,
             one_image=True,
+            processors=machine_size.processors(),
+            memory=machine_size.memory(),
         )
 
     def _fingerprint(self) -> str:

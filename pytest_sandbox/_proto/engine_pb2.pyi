@@ -254,7 +254,7 @@ class StartRequest(_message.Message):
     def __init__(self, options: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class StartReply(_message.Message):
-    __slots__ = ("failure", "name", "mode", "capabilities", "details", "fingerprint", "network", "one_image", "search_path", "packages", "packages_left_out", "machine")
+    __slots__ = ("failure", "name", "mode", "capabilities", "details", "fingerprint", "network", "one_image", "search_path", "packages", "packages_left_out", "machine", "processors", "memory")
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +267,8 @@ class StartReply(_message.Message):
     PACKAGES_FIELD_NUMBER: _ClassVar[int]
     PACKAGES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     MACHINE_FIELD_NUMBER: _ClassVar[int]
+    PROCESSORS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
     failure: Failure
     name: str
     mode: bytes
@@ -279,7 +281,9 @@ class StartReply(_message.Message):
     packages: bool
     packages_left_out: _containers.RepeatedScalarFieldContainer[bytes]
     machine: Machine
-    def __init__(self, failure: _Optional[_Union[Failure, _Mapping]] = ..., name: _Optional[str] = ..., mode: _Optional[bytes] = ..., capabilities: _Optional[_Iterable[str]] = ..., details: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., fingerprint: _Optional[bytes] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., one_image: bool = ..., search_path: _Optional[bytes] = ..., packages: bool = ..., packages_left_out: _Optional[_Iterable[bytes]] = ..., machine: _Optional[_Union[Machine, _Mapping]] = ...) -> None: ...
+    processors: int
+    memory: int
+    def __init__(self, failure: _Optional[_Union[Failure, _Mapping]] = ..., name: _Optional[str] = ..., mode: _Optional[bytes] = ..., capabilities: _Optional[_Iterable[str]] = ..., details: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., fingerprint: _Optional[bytes] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., one_image: bool = ..., search_path: _Optional[bytes] = ..., packages: bool = ..., packages_left_out: _Optional[_Iterable[bytes]] = ..., machine: _Optional[_Union[Machine, _Mapping]] = ..., processors: _Optional[int] = ..., memory: _Optional[int] = ...) -> None: ...
 
 class Machine(_message.Message):
     __slots__ = ("host", "processors", "memory", "gpus")

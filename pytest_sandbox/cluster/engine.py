@@ -96,6 +96,8 @@ class ClusterEngine(
             details={node.name: node.info.details.get("machine", "") for node in self._nodes},
             fingerprint=first.fingerprint if len(prints) == 1 else "",
             project="",
+            processors=_largest([node.info.processors for node in self._nodes]),
+            memory=_largest([node.info.memory for node in self._nodes]),
         )
 
     async def create(self, spec: TaskSpec) -> Task:
@@ -358,3 +360,9 @@ def _of_all(nodes: list[Node]) -> frozenset[Capability]:
     each = [node.info.capabilities for node in nodes]
     chosen_for = frozenset.union(*each) & {Capability.GPU}
     return (frozenset.intersection(*each) | chosen_for) - {Capability.PROJECT}
+
+
+def _largest(sizes: list[int | None]) -> int | None:
+    """The largest of the nodes; `None` if one of them does not say."""
+    known = [size for size in sizes if size is not None]
+    return max(known) if len(known) == len(sizes) else None

@@ -252,6 +252,9 @@ class EngineInfo:
         one_image: whether the files are those of `Host` whatever image a task starts from, so that
             images of registries need not be had.
         search_path: `PATH` of tasks that start from `Host`, if their specification has none.
+        processors: of the machine that tasks are on, of the largest if there are several; no
+            sandbox can ask for more. `None` if that is not to be checked.
+        memory: of that machine, in bytes; as with `processors`.
     """
 
     name: str
@@ -263,3 +266,5 @@ class EngineInfo:
     network: Network | None = None
     one_image: bool = False
     search_path: str = DEFAULT_PATH
+    processors: int | None = None
+    memory: int | None = None

@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared import machine_size
 from pytest_sandbox.engine import (
     DEFAULT_PATH,
     Capability,
@@ -92,6 +93,8 @@ class ProcessEngine(Engine):
             frozenset({Capability.PORT, Capability.PTY}),
             report.details(ready, options),
             search_path=search_path,
+            processors=machine_size.processors(),
+            memory=machine_size.memory(),
         )
 
     async def create(self, spec: TaskSpec) -> ProcessTask:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared import machine_size
 from pytest_sandbox.engine import (
     OPEN_NETWORK,
     AnySnapshot,
@@ -342,4 +343,6 @@ def _info(
         factory.project.path if factory.project is not None else "",
         OPEN_NETWORK if options.network == "open" else None,
         search_path=image.env["PATH"],
+        processors=machine_size.processors(),
+        memory=machine_size.memory(),
     )

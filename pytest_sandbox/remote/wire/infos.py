@@ -73,6 +73,8 @@ def info_to_wire(far: FarInfo) -> pb.StartReply:
             memory=machine.memory,
             gpus=map(message_to_wire, machine.gpus),
         ),
+        processors=info.processors,
+        memory=info.memory,
     )
     add_variables(reply.details, info.details)
     return reply
@@ -90,6 +92,8 @@ def info_from_wire(reply: pb.StartReply) -> FarInfo:
         network=network_from_wire(reply.network) if reply.HasField("network") else None,
         one_image=reply.one_image,
         search_path=text_from_wire(reply.search_path),
+        processors=reply.processors if reply.HasField("processors") else None,
+        memory=reply.memory if reply.HasField("memory") else None,
     )
     machine = FarMachine(
         message_from_wire(reply.machine.host),

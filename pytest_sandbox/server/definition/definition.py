@@ -6,8 +6,6 @@ Every field is either honoured, or refused by the name that its argument has in 
 
 from __future__ import annotations
 
-import functools
-import os
 from typing import TYPE_CHECKING
 
 from grpclib import GRPCError, Status
@@ -117,9 +115,10 @@ def _main(argv: tuple[str, ...], info: pb.PTYInfo, env: Mapping[str, str]) -> Pr
 
 
 def _limits(resources: pb.Resources, info: EngineInfo) -> Limits:
-    """The limits, which the engine enforces; a request only has to fit this machine."""
-    _check_fits("cpu", resources.milli_cpu / 1000, _machine_processors(), "processors")
-    _check_fits("memory", resources.memory_mb, _machine_memory() // _MIB, "MiB")
+    """The limits, which the engine enforces; a request only has to fit its machine."""
+    memory = None if info.memory is None else info.memory // _MIB
+    _check_fits("cpu", resources.milli_cpu / 1000, info.processors, "processors")
+    _check_fits("memory", resources.memory_mb, memory, "MiB")
     _check_order("cpu", resources.milli_cpu, resources.milli_cpu_max)
     _check_order("memory", resources.memory_mb, resources.memory_mb_max)
     if resources.milli_cpu_max:
@@ -132,23 +131,11 @@ def _limits(resources: pb.Resources, info: EngineInfo) -> Limits:
     )
 
 
-@functools.cache
-def _machine_processors() -> int:
-    # Read once: it is a file of sysfs (get_nprocs(3)), which waits while the kernel makes network
-    # interfaces, as it does for each sandbox.
-    return os.cpu_count() or 1
-
-
-@functools.cache
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _check_fits(argument: str, asked: float, there: float, unit: str) -> None:
-    if asked > there:
+def _check_fits(argument: str, asked: float, there: float | None, unit: str) -> None:
+    if there is not None and asked > there:
         raise GRPCError(
             Status.RESOURCE_EXHAUSTED,
-            f"{argument}={asked:g} asks for more than this machine has: {there:g} {unit}",
+            f"{argument}={asked:g} asks for more than the machine has: {there:g} {unit}",
         )
 
 

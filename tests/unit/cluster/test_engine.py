@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -12,6 +13,7 @@ from pytest_sandbox.engine import (
     ConnectionFault,
     EndCause,
     Engine,
+    EngineInfo,
     EngineUnavailable,
     Limits,
     Membership,
@@ -50,6 +52,22 @@ async def read(task: Task, path: str) -> bytes:
     output = b"".join([part async for part in process.stdout.follow()])
     await process.wait()
     return output
+
+
+async def test_a_sandbox_can_ask_for_what_the_largest_machine_has() -> None:
+    class Sized(FakeEngine):
+        def __init__(self, processors: int, memory: int | None) -> None:
+            super().__init__(clock=VirtualClock())
+            self.sizes = processors, memory
+
+        async def start(self) -> EngineInfo:
+            processors, memory = self.sizes
+            return replace(await super().start(), processors=processors, memory=memory)
+
+    engine = ClusterEngine(Turns([Sized(4, 1 << 30), Sized(64, None)]), VirtualClock())
+    info = await engine.start()
+    assert (info.processors, info.memory) == (64, None)
+    await engine.close()
 
 
 async def test_sandboxes_are_where_the_placer_says_until_they_end() -> None:

@@ -142,6 +142,8 @@ engine_infos = st.builds(
     network=st.none() | some_networks,
     one_image=st.booleans(),
     search_path=texts,
+    processors=st.none() | small,
+    memory=maybe_large,
 )
 far_infos = st.builds(infos.FarInfo, engine_infos, machines, st.booleans(), several(texts))
 

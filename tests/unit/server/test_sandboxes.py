@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ from pytest_sandbox.engine import (
     OPEN_NETWORK,
     Capability,
     EndCause,
+    EngineInfo,
     ExitStatus,
     Limits,
     Network,
     PtySize,
     TaskEnd,
 )
+from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.server.model.result import result_of
 
 from .engines import GatedEngine
@@ -147,6 +150,18 @@ async def test_a_request_has_to_fit_the_machine(server: Harness) -> None:
         await server.create(resources={"milli_cpu": (cpus + 1) * 1000})
     with refused(Status.RESOURCE_EXHAUSTED, "memory=", "MiB"):
         await server.create(resources={"memory_mb": 2**31})
+
+
+@pytest.mark.asyncio
+async def test_the_machine_of_the_engine_decides_what_fits() -> None:
+    class Elsewhere(FakeEngine):
+        async def start(self) -> EngineInfo:
+            return replace(await super().start(), processors=10_000, memory=None)
+
+    async with serve(Elsewhere()) as server:
+        await server.create(resources={"milli_cpu": 9_999_000, "memory_mb": 2**31})
+        with refused(Status.RESOURCE_EXHAUSTED, "cpu=10001", "10000 processors"):
+            await server.create(resources={"milli_cpu": 10_001_000})
 
 
 @pytest.mark.asyncio
