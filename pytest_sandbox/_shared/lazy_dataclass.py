@@ -38,11 +38,21 @@ class _Fields:
 
     def complete(self) -> None:
         """Make the methods, if that was not done yet."""
+        kind, options = self._kind, self._options
         with _LOCK:
-            if vars(self._kind).get(_FIELDS) is self:
-                for name in _STUBS:
-                    delattr(self._kind, name)
-                dataclasses.dataclass(**self._options)(self._kind)
+            if vars(kind).get(_FIELDS) is not self:
+                return
+            dataclasses.dataclass(**{**options, "init": False})(kind)
+            # Last, and in one step: another thread that makes an instance just now finds either
+            # constructor. `dataclasses` replaces none, so a subclass gets it, for the same fields.
+            names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+            made = type(kind)(kind.__name__, (kind,), {**names, "__doc__": kind.__doc__})
+            only = {"repr": False, "eq": False, "match_args": False}
+            dataclasses.dataclass(frozen=options.get("frozen", False), **only)(made)
+            kind.__init__ = made.__init__  # type: ignore[misc]
+            kind.__dataclass_params__.init = True  # type: ignore[attr-defined]
+            for name in ("__setstate__", "__signature__"):
+                delattr(kind, name)
 
 
 class _Signature:
@@ -57,7 +67,8 @@ class _Signature:
 
 
 def _lazy(kind: type, options: dict[str, Any]) -> type:
-    if "__init__" in vars(kind) or "__setstate__" in vars(kind):
+    own = {"__init__", "__setstate__"} & vars(kind).keys()
+    if own or not options.get("init", True):
         return dataclasses.dataclass(**options)(kind)
     fields = _Fields(kind, options)
 
