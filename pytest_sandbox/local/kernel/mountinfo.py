@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 
@@ -44,8 +45,17 @@ def read_mounts(proc: int) -> list[MountInfo]:
     Args:
         proc: a descriptor of its folder in `/proc`, since what is mounted at `/proc` may be a
             sandbox's.
+
+    Raises:
+        ProcessLookupError: it has ended.
     """
-    fd = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    try:
+        fd = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    except OSError as error:
+        # So the kernel says of one that ends: mounts_open_common of fs/proc_namespace.c.
+        if error.errno == errno.EINVAL:
+            raise ProcessLookupError(errno.ESRCH, "the process has ended", "") from None
+        raise
     with os.fdopen(fd, "rb") as file:
         return [MountInfo(line) for line in file.read().splitlines()]
 
