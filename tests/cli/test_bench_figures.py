@@ -84,6 +84,7 @@ def test_an_engine_on_another_machine_is_measured_beside_this_one(
     assert [row["name"] for row in bench.facts] == ["output over TLS", "upload over TLS"]
 
 
+@pytest.mark.usefixtures("default_client")
 def test_any_engine_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "-n", "1", "--only", "run", "--engine", "fake"]) == 0
     assert "run /bin/true" in capsys.readouterr().out

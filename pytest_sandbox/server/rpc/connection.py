@@ -74,6 +74,7 @@ class ServedProtocol(H2Protocol, OneBuffer):
         self._strangers = strangers
         self._in_turns = in_turns
         self._receive = self._work
+        self._connected: Transport | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin a connection, if its peer is served."""
@@ -85,7 +86,7 @@ class ServedProtocol(H2Protocol, OneBuffer):
             self.handler.close()
             transport.abort()
             return
-        self._transport = transport = JoinedWrites(transport)
+        self._transport = self._connected = transport = JoinedWrites(transport)
         frames = Frames(config=self.h2_config)
         if self._plain:
             settings = {**_settings(self.config), SettingCodes.MAX_FRAME_SIZE: _PLAIN_FRAME}
@@ -122,6 +123,11 @@ class ServedProtocol(H2Protocol, OneBuffer):
 
     def _end(self) -> None:
         self._transport.abort()
+
+    def close(self) -> None:
+        """End the connection, if there is one yet, after what was written."""
+        if self._connected is not None:
+            self._connected.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End all calls."""

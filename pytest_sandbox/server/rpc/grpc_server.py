@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import weakref
 from abc import abstractmethod
 from collections.abc import Callable
 from socket import socket
@@ -64,6 +65,7 @@ class RpcServer(Server):
         self._strangers = Strangers() if tokens else None
         self._tls = tls
         self._plain = plain
+        self._open: weakref.WeakSet[ServedProtocol] = weakref.WeakSet()
 
     @property
     def calls(self) -> int:
@@ -84,7 +86,7 @@ class RpcServer(Server):
         self.__gc_step__()
         tasks = CallTasks(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
         self._handlers.add(tasks)
-        return ServedProtocol(
+        protocol = ServedProtocol(
             tasks,
             self._config,
             self._h2_config,
@@ -93,6 +95,15 @@ class RpcServer(Server):
             in_turns=in_turns,
             plain=self._plain,
         )
+        self._open.add(protocol)
+        return protocol
+
+    async def wait_closed(self) -> None:
+        """Return when all calls and connections have ended, whether or not their clients have."""
+        for protocol in self._open:
+            protocol.close()
+        await super().wait_closed()
+        await asyncio.sleep(0)  # in which asyncio closes their sockets
 
 
 class _Handlers(dict[str, Handler]):
