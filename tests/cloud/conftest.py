@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from pytest_sandbox.cloud.live import LiveFile, account
 from pytest_sandbox.cloud.settings import CloudSettings
 
 from ..support.cloud import Cloud, CloudOptions, running
+
+if TYPE_CHECKING:
+    from pytest_sandbox.server import RpcServer
 
 # `pytester` forgets what a run inside a test has imported, and a second import of cryptography in
 # one process makes classes that its compiled part does not know.
@@ -60,17 +64,24 @@ def proxied(cloud: Cloud, folder: Path, lifetime: int = 3600) -> Iterator[Proxie
     settings = settings_of(cloud)
     state = folder / "state"
     made: list[CloudApplication] = []
+    servers: list[RpcServer] = []
 
     async def start() -> None:
         app = CloudApplication(settings, LiveFile(state, account(settings)), lifetime)
         made.append(app)
-        await app.server().start(path=str(folder / "socket"))
+        servers.append(app.server())
+        await servers[0].start(path=str(folder / "socket"))
+
+    async def end() -> None:
+        await made[0].close()
+        servers[0].close()
+        await servers[0].wait_closed()
 
     (folder / "socket").unlink(missing_ok=True)
     portal().run(start)
     with Client(folder / "socket", engine="modal") as client:
         yield Proxied(cloud, made[0], client, state)
-    portal().run(made[0].close)
+    portal().run(end)
 
 
 @pytest.fixture
