@@ -172,10 +172,11 @@ def is_remote(engine: str) -> bool:
 def hidden(text: str) -> str:
     """An address, or what should be one, without the token that may be in it.
 
-    All that stands before the last '@' may be the token, also if the scheme was forgotten.
+    All that stands before the last '@' may be the token, also if the scheme was forgotten. With ssh
+    it is a user, whose password has no place there.
     """
     if text.startswith("ssh://"):
-        return text
+        return re.sub(r"(?<=//)([^:@]*):.*@", r"\1:PASSWORD@", text)
     scheme, mark, rest = text.partition("://")
     if not mark:
         scheme, rest = "", text

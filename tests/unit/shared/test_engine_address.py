@@ -72,6 +72,7 @@ def test_what_is_written_is_read_again(
         ("grpc+tls://s3cret@h:80?lease=0", "lease=0 is no number of seconds, 1 to 3600"),
         ("grpc+tls://s3cret@h:99999", "Port out of range"),
         ("grpc://s3cret@gpu-box:80", "grpc:// is not encrypted"),
+        ("ssh://me:s3cret@h", "ssh://me:PASSWORD@h' is no address of an engine: it has a ':'"),
         ("ssh://-oProxyCommand=x@h", "ssh would take it for an option"),
         ("ssh://-oProxyCommand", "ssh would take it for an option"),
         ("ssh://h?program=a;b", "no program has the name"),
