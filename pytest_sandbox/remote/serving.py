@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -136,11 +137,9 @@ class FarServer:
 
 def _machine() -> str:
     """What this machine is: `"64 processors, 2 x H100"`."""
-    kinds: dict[str, int] = {}
-    for kind in kinds_of_gpus():
-        kinds[kind] = kinds.get(kind, 0) + 1
     words = [f"{len(os.sched_getaffinity(0))} processors"]
-    return ", ".join(words + [f"{count} x {kind}" for kind, count in kinds.items()])
+    words += [f"{count} x {kind}" for kind, count in Counter(kinds_of_gpus()).items()]
+    return ", ".join(words)
 
 
 def _certificate(where: FarListening) -> ShownCertificate | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
@@ -136,7 +137,7 @@ class NearLink(FarConnection):
                 return
             except ConnectionRefusedError as error:
                 if now >= refused_since + self._timing.refused:
-                    session.end(f"the connection was lost ({lost}), and now {error.strerror}")
+                    session.end(f"the connection was lost ({lost}), and now {_in_words(error)}")
                     return
             except (OSError, asyncio.TimeoutError):
                 refused_since = loop.time()
@@ -180,7 +181,7 @@ def _unreachable(address: RemoteAddress, timing: Timing, error: BaseException) -
     why = (
         f"nothing came for {timing.dial:g} s"
         if isinstance(error, asyncio.TimeoutError)
-        else getattr(error, "strerror", None) or str(error)
+        else _in_words(error)
     )
     return EngineUnavailable(
         f"{address.place} cannot be reached: {why}",
@@ -189,3 +190,9 @@ def _unreachable(address: RemoteAddress, timing: Timing, error: BaseException) -
         else "Is `pytest-sandbox serve --listen` running there, and does a firewall let its port "
         "through?",
     )
+
+
+def _in_words(error: BaseException) -> str:
+    """What the kernel says of an error; asyncio has put a text of its own in the place of that."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number and number > 0 else str(error)

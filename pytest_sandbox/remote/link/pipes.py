@@ -16,7 +16,6 @@ class PipeTransport(asyncio.Transport):
     """Reads from one descriptor and writes to another.
 
     Args:
-        carrier: whose connection this is.
         reading: reads from the one.
         writing: writes to the other.
     """
