@@ -14,6 +14,7 @@ import pytest
 
 from pytest_sandbox.engine import (
     DirectorySnapshot,
+    EndCause,
     EngineUnavailable,
     InvalidSpec,
     Limits,
@@ -393,3 +394,54 @@ async def test_a_name_in_a_stream_cannot_lead_elsewhere(engine: LocalEngine) -> 
         with pytest.raises(InvalidSpec, match="is not a valid name"):
             await engine.load(stream())
     await task.kill()
+
+
+async def test_a_snapshot_stays_although_its_sandbox_cannot_go_on() -> None:
+    """What was a store is a layer now, so the sandbox ends that gets no other one."""
+    engine = await started()
+    await use(engine)
+    before = await quiet(engine)
+    details = []
+    for _ in range(5):
+        task = await engine.create(TaskSpec())
+        await out(task, "echo one >/srv/f")
+        agents = children(zygote(engine))
+        image = await task.snapshot()
+        for helper in set(children(zygote(engine))) - set(agents):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(helper), signal.SIGKILL)
+        try:
+            await task.files.stat("/srv/f")
+        except TaskEnded:
+            end = await task.wait()
+            assert end.cause is EndCause.LOST
+            details.append(end.detail)
+        copy = await engine.create(TaskSpec(image=image))
+        assert await out(copy, "cat /srv/f") == "one\n"
+        await engine.forget(image)
+        for one in (task, copy):
+            await one.kill()
+    assert set(details) == {"after a snapshot it could not go on: the helper was killed"}
+    await nothing_is_left(engine, before)
+    await engine.close()
+
+
+async def test_a_snapshot_at_the_end_just_after_another_one() -> None:
+    engine = await started()
+    await use(engine)
+    before = await quiet(engine)
+    for moment in range(0, 8, 2):
+        task = await engine.create(TaskSpec(exit_snapshot=True))
+        await out(task, "echo one >/srv/f")
+        images = [await task.snapshot()]
+        await asyncio.sleep(moment / 1000)
+        await task.kill()
+        images.append(await task.exit_snapshot())
+        for image in images:
+            copy = await engine.create(TaskSpec(image=image))
+            assert await out(copy, "cat /srv/f; echo two >/srv/f; cat /srv/f") == "one\ntwo\n"
+            await copy.kill()
+        for image in images:
+            await engine.forget(image)
+    await nothing_is_left(engine, before)
+    await engine.close()

@@ -154,12 +154,21 @@ class SnapshotAtEndRequest(Message):
 class SnapshotInPlaceRequest(Message):
     """Make a layer of what a sandbox wrote, and have the sandbox continue on top of it.
 
-    Nothing may run in the sandbox. Refused with `EBUSY` if its mounts do not allow this.
+    Nothing may run in the sandbox until both are done. Refused with `EBUSY` if its mounts do not
+    allow this.
+
+    Attributes:
+        name: of the sandbox.
+        layer: the number that the layer gets.
+        room: bytes that it may take.
+        replaced: the number of a second answer, after `LayerMade`: `Succeeded` once the sandbox has
+            a new store. If that fails, it must not run any more: it would write to the layer.
     """
 
     name: str
     layer: int
     room: int
+    replaced: int
 
 
 class SnapshotByCopyRequest(Message):

@@ -230,6 +230,9 @@ class FileRequests:
         except OSError:
             plan.failed()
             raise
+        if plan.begun is not None:
+            self._engine.tell(plan.begun(), number=number)
+            number = plan.second
         self._helpers[helper.fileno()] = helper, plan, number
 
     def _refuse(self, number: int, error: OSError) -> None:

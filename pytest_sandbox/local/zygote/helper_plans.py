@@ -38,6 +38,8 @@ class HelperPlan:
         succeeded: called with the descriptors that it sent; returns the answer for the engine.
         failed: called if anything went wrong.
         passes_on: whether the descriptors that it sent go to the engine, beside the answer.
+        begun: called as soon as there is a helper; returns a first answer for the engine.
+        second: the number that the other answer has then.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class HelperPlan:
         failed: Callable[[], None] = lambda: None,
         *,
         passes_on: bool = False,
+        begun: Callable[[], Message] | None = None,
+        second: int = 0,
     ) -> None:
         self.work = work
         self.fds = fds
@@ -56,12 +60,17 @@ class HelperPlan:
         self.succeeded = succeeded
         self.failed = failed
         self.passes_on = passes_on
+        self.begun = begun
+        self.second = second
 
 
 def snapshot_in_place(
     config: SandboxConfig, request: messages.SnapshotInPlaceRequest, record: SandboxRecord
 ) -> HelperPlan:
-    """Make a layer of the store of a sandbox, then give it a new store over that layer."""
+    """Make a layer of the store of a sandbox, then give it a new store over that layer.
+
+    Nothing of the layer is the helper's work. So it is told of as soon as there is a helper.
+    """
     number, namespace = request.layer, record.mount_namespace
     stack = [number, *record.stack]
     trees = config.trees_of(record.stack, project=record.project)
@@ -70,19 +79,29 @@ def snapshot_in_place(
     answer = attach(config, number, record.store)
     replacement = StoreReplacement(config, trees, stack, namespace, move)
 
-    def succeeded(fds: list[int]) -> Message:
-        record.replace_store(fds[0])
+    def begun() -> Message:
         record.stack = stack
+        record.begin_replacement()
         return answer
 
-    # The layer was the sandbox's store: it gets that back.
+    def succeeded(fds: list[int]) -> Message:
+        record.replace_store(fds[0])
+        return Succeeded()
+
     def failed() -> None:
+        if record.replacing:
+            record.lose_store()  # it is a layer now, which others may use
+            return
         record.replace_store(config.layers.open(number))
         config.layers.unmount(number)
         config.layers.forget(number)
 
     where = _in_sandbox(namespace, config.mapped(stack))
-    return HelperPlan(replacement.make, [namespace], where, succeeded, failed)
+    return HelperPlan(
+        *(replacement.make, [namespace], where, succeeded, failed),
+        begun=begun,
+        second=request.replaced,
+    )
 
 
 def snapshot_by_copy(

@@ -17,6 +17,8 @@ from ..protocol.message import BadMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..kernel.cgroups.group_usage import GroupUsage
     from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import SnapshotAtEndRequest
@@ -47,6 +49,7 @@ class SandboxRecord:
         oom_kills: how many of its processes were killed for using too much memory, besides those
             that its cgroups count.
         at_end: a request to make a layer of its store once it is dead, and the request's number.
+        replacing: whether its store is a layer now, and it is about to get another one.
     """
 
     def __init__(
@@ -73,6 +76,9 @@ class SandboxRecord:
         self.counted: tuple[bool, GroupUsage] | None = None
         self.oom_kills = 0
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
+        self.replacing = False
+        self._when_replaced: Callable[[], None] | None = None
+        self._store_lost = False
         self._gate = gate
         self._fds: list[int] = []
         self._entered = False
@@ -80,6 +86,8 @@ class SandboxRecord:
     @property
     def store(self) -> int:
         """What it writes to: a mount, detached or in use as a layer; may wait for that."""
+        if self._store_lost:
+            raise OSError(errno.EIO, "the sandbox has no store of its own any more", "")
         return self._handles()[0]
 
     @property
@@ -98,12 +106,31 @@ class SandboxRecord:
         """Its network namespace; may wait for that."""
         return self._handles()[2]
 
+    def begin_replacement(self) -> None:
+        """Its store is a layer now: `replace_store` or `lose_store` is to follow."""
+        self.replacing = True
+
     def replace_store(self, store: int) -> None:
         """It has another store, unless it has ended."""
         old = store
         if self._fds:
             old, self._fds[0] = self._fds[0], store
         os.close(old)
+        self._end_replacement()
+
+    def lose_store(self) -> None:
+        """It could not get another store."""
+        self._store_lost = True
+        self._end_replacement()
+
+    def once_replaced(self, work: Callable[[], None]) -> None:
+        """Do something as soon as its store is no layer."""
+        self._when_replaced = work
+
+    def _end_replacement(self) -> None:
+        self.replacing = False
+        if self._when_replaced is not None:
+            self._when_replaced()
 
     @property
     def fds(self) -> list[int]:

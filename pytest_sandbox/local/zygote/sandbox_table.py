@@ -328,6 +328,9 @@ class SandboxTable:
     def _clear_up(self, record: SandboxRecord) -> None:
         """It is dead: free what it wrote, then tell."""
         self._processes.kill_helpers(record.name)
+        if record.at_end is not None and record.replacing:
+            record.once_replaced(lambda: self._clear_up(record))
+            return
         if record.at_end is not None:
             request, number = record.at_end
             self._files.snapshot_dead(request, number, record)

@@ -191,8 +191,13 @@ class AgentLink:
         """The agent is dead: take what it said last."""
         self._channel.drain()
 
-    def close(self) -> None:
-        """Stop talking; the agent exits, and with it the sandbox."""
+    def close(self, broken: str = "") -> None:
+        """Stop talking; the agent exits, and with it the sandbox.
+
+        Args:
+            broken: why it must not go on, if not for its own good.
+        """
+        self.broken = self.broken or broken
         self._channel.close()
 
     def task_ended(self) -> None:

@@ -55,6 +55,10 @@ class PendingAnswers:
         else:
             answer.set_result((message, fds))
 
+    def drop(self, number: int) -> None:
+        """There will be no such answer."""
+        self._pending.pop(number, None)
+
     def fail(self, error: Exception) -> None:
         """No request is answered any more."""
         pending, self._pending = self._pending, {}

@@ -140,9 +140,13 @@ class ZygoteLink:
         self._send(request, (sock.detach(),), number=int(request.name))
         self._tasks[request.name] = task
 
-    def layer_at_end(self) -> tuple[int, asyncio.Future[Answer[messages.LayerMade]]]:
-        """For `CreateRequest.at_end`: a number, and the answer to come."""
-        return self._answers.add(messages.LayerMade)
+    def answer_to_come(self, answer: type[A]) -> tuple[int, asyncio.Future[Answer[A]]]:
+        """A number for an answer besides that to the request which names it, and that answer."""
+        return self._answers.add(answer)
+
+    def no_answer(self, number: int) -> None:
+        """What `answer_to_come` promised does not come."""
+        self._answers.drop(number)
 
     def kill(self, name: str) -> None:
         """Have a sandbox killed."""

@@ -13,7 +13,7 @@ import errno
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_sandbox._shared.async_tasks import finish, retrieve
+from pytest_sandbox._shared.async_tasks import background, finish, retrieve
 from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, RootImage, Snapshot, StoreFull
 
 from ...protocol.common import Succeeded
@@ -34,12 +34,16 @@ from .snapshot_errors import snapshot_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from typing import TypeAlias
 
     from ...protocol.criu import DumpRequest, RestoreRequest
     from ..links.agent_link import AgentLink
     from ..links.pending_answers import Answer
     from ..links.zygote_link import ZygoteLink
     from .layer_store import LayerStore, Stack
+
+    #: Tells when a sandbox has a new store.
+    _Replaced: TypeAlias = asyncio.Future[Answer[Succeeded]]
 
 A = TypeVar("A", bound=Message)
 
@@ -77,7 +81,7 @@ class Snapshotter:
 
     def order_exit_snapshot(self) -> LayerAtEnd:
         """Have a snapshot of all files taken once the sandbox has ended; part of its creation."""
-        number, answer = self._zygote.layer_at_end()
+        number, answer = self._zygote.answer_to_come(LayerMade)
         layer = self._store.new_layer()
         self._at_exit = asyncio.ensure_future(self._exit_snapshot(layer, answer))
         self._at_exit.add_done_callback(retrieve)
@@ -92,11 +96,17 @@ class Snapshotter:
     async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
         """Take a snapshot of all files; the sandbox continues.
 
+        Returns as soon as nothing can change the snapshot: it may still be a while until the
+        sandbox goes on, and serves requests.
+
         Args:
             link: its agent.
             is_open: whether a file of it is open in the engine, through which it can be written to.
         """
-        return await finish(self._snapshot(link, is_open), self._store.forget)
+        taken: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
+        whole = background(self._snapshot(link, is_open, taken))
+        whole.add_done_callback(lambda _: _pass_error(whole, taken))
+        return await finish(taken, self._store.forget)
 
     async def snapshot_at_end(self) -> Snapshot:
         """End the sandbox, then take a snapshot of all files."""
@@ -135,7 +145,12 @@ class Snapshotter:
 
     @contextlib.asynccontextmanager
     async def paused_snapshot(
-        self, link: AgentLink, is_open: Callable[[], bool], *, strictly: bool = False
+        self,
+        link: AgentLink,
+        is_open: Callable[[], bool],
+        *,
+        strictly: bool = False,
+        taken: Callable[[Snapshot], object] = lambda _: None,
     ) -> AsyncIterator[tuple[Snapshot, list[int]]]:
         """Take a snapshot of all files; while inside, nothing of the sandbox runs.
 
@@ -143,6 +158,7 @@ class Snapshotter:
             link: its agent; see `AgentLink.paused`.
             is_open: as for `snapshot`.
             strictly: whether processes that wait in the kernel must get out of there first.
+            taken: called with the snapshot as soon as nothing can change it.
 
         Yields:
             The snapshot, which is forgotten if the body raises, and the pids of the processes that
@@ -153,34 +169,52 @@ class Snapshotter:
                 check_depth(stack)
                 async with link.paused(strictly=strictly) as pause:
                     in_place = pause.idle and not is_open()
-                    snapshot = await self._take(stack, in_place=in_place)
+                    layer, replaced = await self._take(stack, in_place=in_place)
+                    snapshot = self._store.add((layer, *stack))
+                    taken(snapshot)
+                    if replaced is not None:
+                        await self._go_on(link, replaced)
                     try:
                         yield snapshot, pause.stopped
                     except BaseException:
                         self._store.forget(snapshot)
                         raise
 
-    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
-        async with self.paused_snapshot(link, is_open) as (snapshot, _):
-            return snapshot
+    async def _snapshot(
+        self, link: AgentLink, is_open: Callable[[], bool], taken: asyncio.Future[Snapshot]
+    ) -> None:
+        async with self.paused_snapshot(link, is_open, taken=taken.set_result):
+            pass
 
-    async def _take(self, stack: Stack, *, in_place: bool) -> Snapshot:
-        layer = await self._in_place() if in_place else None
-        if layer is None:
-            layer = await self._make_layer(SnapshotByCopyRequest)
-        elif not self._released:
-            # What the sandbox wrote so far is now a layer below its new store.
-            self._store.hold((layer,))
-            self.stack = (layer, *stack)
-        return self._store.add((layer, *stack))
+    async def _take(self, stack: Stack, *, in_place: bool) -> tuple[int, _Replaced | None]:
+        """Make a layer; what tells of the sandbox's new store, if it is to have one."""
+        if in_place:
+            number, replaced = self._zygote.answer_to_come(Succeeded)
+            try:
+                layer = await self._make_layer(partial(SnapshotInPlaceRequest, replaced=number))
+            except OSError as error:
+                self._zygote.no_answer(number)
+                if error.errno != errno.EBUSY:
+                    raise
+                # Mounts lie in a way that cannot be moved to a new root.
+            except BaseException:
+                self._zygote.no_answer(number)
+                raise
+            else:
+                if not self._released:
+                    # What the sandbox wrote so far is now a layer below its new store.
+                    self._store.hold((layer,))
+                    self.stack = (layer, *stack)
+                return layer, replaced
+        return await self._make_layer(SnapshotByCopyRequest), None
 
-    async def _in_place(self) -> int | None:
+    async def _go_on(self, link: AgentLink, replaced: _Replaced) -> None:
+        """Wait until the sandbox has a new store; without one it is ended."""
         try:
-            return await self._make_layer(SnapshotInPlaceRequest)
+            await wait_for(replaced)
         except OSError as error:
-            if error.errno == errno.EBUSY:
-                return None  # mounts lie in a way that cannot be moved to a new root
-            raise
+            # It must not write any more: it would change the snapshot.
+            link.close(f"after a snapshot it could not go on: {error.strerror}")
 
     async def _snapshot_at_end(self) -> Snapshot:
         async with self._lock:
@@ -229,3 +263,12 @@ class Snapshotter:
             return await self._zygote.request(request, answer)
         except OSError as error:
             raise snapshot_error(error) from error
+
+
+def _pass_error(whole: asyncio.Task[None], taken: asyncio.Future[Snapshot]) -> None:
+    """Have a snapshot fail that was not taken."""
+    if not taken.done():
+        if whole.cancelled():
+            taken.cancel()
+        elif (error := whole.exception()) is not None:
+            taken.set_exception(error)
