@@ -194,4 +194,4 @@ def _credentials() -> str:
     from pytest_sandbox.cloud import read_settings
 
     found = read_settings(os.environ)
-    return f"{found.token_id} from {found.source}, with modal {found.version}"
+    return f"{found.who} from {found.source}, with modal {found.version}"

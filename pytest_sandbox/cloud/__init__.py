@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .prune import CloudLeftover as CloudLeftover
     from .prune import prune_cloud as prune_cloud
-    from .settings import CloudSettings as CloudSettings
-    from .settings import read_settings as read_settings
+    from .transport.settings import CloudSettings as CloudSettings
+    from .transport.settings import read_settings as read_settings
 
 _WHERE = {
     "CloudLeftover": "prune",
-    "CloudSettings": "settings",
+    "CloudSettings": "transport.settings",
     "prune_cloud": "prune",
-    "read_settings": "settings",
+    "read_settings": "transport.settings",
 }
 
 __all__ = ["CloudLeftover", "CloudSettings", "prune_cloud", "read_settings"]

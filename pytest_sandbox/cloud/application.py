@@ -31,7 +31,7 @@ from .warnings_of_modal import CloudWarnings
 
 if TYPE_CHECKING:
     from .live import LiveFile
-    from .settings import CloudSettings
+    from .transport.settings import CloudSettings
 
 
 class CloudApplication:

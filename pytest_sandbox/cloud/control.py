@@ -10,18 +10,18 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto.apps_pb2 import AuthTokenGetRequest, EnvironmentGetOrCreateRequest
 
-from .auth_token import AuthToken
-from .connections import Connections
-from .identity import identity
 from .methods import control_methods, is_of_second, opened
 from .patience import patient
+from .transport.auth_token import AuthToken
+from .transport.connections import Connections
+from .transport.identity import credentials, identity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from google.protobuf.message import Message
 
-    from .settings import CloudSettings
+    from .transport.settings import CloudSettings
     from .warnings_of_modal import CloudWarnings
 
 #: Seconds in which Modal must give a token, as its clients have it.
@@ -46,7 +46,7 @@ class ControlPlane:
         self.settings = settings
         self.connections = Connections(settings.server_urls)
         self._warnings = warnings
-        self._identity = {**identity(settings), "x-modal-host": self.connections.host}
+        self._identity = identity(settings)
         self._auth = AuthToken(self._auth_token)
         self._builder_version = ""
         #: By sandbox: what its creation answered for further calls about it.
@@ -111,8 +111,8 @@ class ControlPlane:
             GRPCError: as Modal answered, or UNAVAILABLE.
         """
         token = await self._token(rpc)
-        metadata = self._metadata(rpc, request, {}, token)
         async with self.connections.channel() as channel:
+            metadata = self._metadata(rpc, request, {}, token, channel.server)
             method = control_methods()[rpc]
             async with opened(method, channel, metadata, timeout) as stream:
                 try:
@@ -149,12 +149,12 @@ class ControlPlane:
         timeout: float | None,
         caller: str,
     ) -> Any:
-        metadata = {
-            **self._metadata(rpc, request, given, token),
-            "x-throttle-retry-attempt": "0",
-            "x-modal-timestamp": str(time.time()),
-        }
         async with self.connections.channel() as channel:
+            metadata = {
+                **self._metadata(rpc, request, given, token, channel.server),
+                "x-throttle-retry-attempt": "0",
+                "x-modal-timestamp": str(time.time()),
+            }
             method = control_methods()[rpc]
             async with opened(method, channel, metadata, timeout) as stream:
                 try:
@@ -166,10 +166,12 @@ class ControlPlane:
         return response
 
     def _metadata(
-        self, rpc: str, request: Message, given: Mapping[str, Any], token: str
+        self, rpc: str, request: Message, given: Mapping[str, Any], token: str, server: str
     ) -> dict[str, Any]:
         metadata = {
             **self._identity,
+            **credentials(self.settings),
+            "x-modal-host": server,
             **{name: given[name] for name in _PASSED_ON if name in given},
         }
         if token:

@@ -164,7 +164,7 @@ def details(control: ControlPlane) -> dict[str, str]:
     settings = control.settings
     return {
         "server": ", ".join(settings.server_urls),
-        "token": f"{settings.token_id} ({settings.source})",
+        "token": f"{settings.who} ({settings.source})",
         "environment": settings.environment or "the default one",
         "modal": settings.version,
     }

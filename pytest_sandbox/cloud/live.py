@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .settings import CloudSettings
+    from .transport.settings import CloudSettings
 
 #: The tag of each sandbox with the id of its run, by which those are found that the file has not:
 #: a run may be killed before it is told the id of what it has created.
@@ -35,7 +35,7 @@ def state_directory(environ: Mapping[str, str]) -> Path:
 
 def account(settings: CloudSettings) -> str:
     """Stands for the account that sandboxes belong to."""
-    text = f"{settings.server_urls[0]} {settings.token_id}"
+    text = f"{settings.server_urls[0]} {settings.who}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

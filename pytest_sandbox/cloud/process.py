@@ -16,11 +16,11 @@ from pytest_sandbox.server import say, serve_run
 
 from .application import CloudApplication
 from .greeting import greet
-from .identity import user_agent
 from .inspected import CAPABILITIES, MODE, NAME, details
 from .leftovers import end_leftovers
 from .live import LiveFile, account, state_directory
-from .settings import read_settings
+from .transport.identity import user_agent
+from .transport.settings import read_settings
 
 if TYPE_CHECKING:
     import argparse

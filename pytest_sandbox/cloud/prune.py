@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 from .control import ControlPlane
 from .leftovers import end_leftovers
 from .live import state_directory
-from .settings import read_settings
+from .transport.settings import read_settings
 from .warnings_of_modal import CloudWarnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-#: Seconds that Modal has to answer that a connection ends, as TLS wants it.
-_GOODBYE = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def prune_cloud(environ: Mapping[str, str]) -> list[CloudLeftover]:
             )
         finally:
             control.close()
-            await asyncio.sleep(_GOODBYE)
+            await asyncio.sleep(0)  # in which the connections end
 
     asyncio.run(work())
     return found

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto.containers_pb2 import TaskGetCommandRouterAccessRequest
 from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxGetCommandRouterAccessRequest
 
-from .auth_token import expiry_of
-from .connections import Connections
+from .transport.auth_token import expiry_of
+from .transport.connections import Connections
 
 if TYPE_CHECKING:
     from .control import ControlPlane

@@ -12,7 +12,7 @@ from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
 from pytest_sandbox.cloud.application import CloudApplication
 from pytest_sandbox.cloud.live import LiveFile, account
-from pytest_sandbox.cloud.settings import CloudSettings
+from pytest_sandbox.cloud.transport.settings import CloudSettings
 
 from ..support.cloud import Cloud, CloudOptions, running
 

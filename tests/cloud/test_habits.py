@@ -8,7 +8,7 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox.client import Sandbox
 from pytest_sandbox.client.exceptions import ServerWarning, ServiceError
-from pytest_sandbox.cloud.auth_token import AuthToken
+from pytest_sandbox.cloud.transport.auth_token import AuthToken
 from pytest_sandbox.server.rpc import web_token
 
 from ..support.cloud import CloudOptions, Loss, RateLimit

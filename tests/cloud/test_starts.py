@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sandbox._run import EngineStartError, Run
 from pytest_sandbox.client import Client, Sandbox
-from pytest_sandbox.cloud.settings import read_settings
+from pytest_sandbox.cloud.transport.settings import read_settings
 from pytest_sandbox.engine import EngineUnavailable
 
 from ..support.cloud import Cloud, CloudOptions, running
@@ -34,7 +34,7 @@ def test_credentials_of_the_environment(modal: None) -> None:
     found = read_settings({**TOKEN, "MODAL_ENVIRONMENT": "dev"})
 
     assert (found.token_id, found.token_secret, found.environment) == ("ak-1", "as-1", "dev")
-    assert found.server_urls == ("https://api.modal.com",)
+    assert found.server_urls == ("https://api.modal.com", "https://api.modal2.com")
     assert "as-1" not in repr(found)
 
 
@@ -69,11 +69,6 @@ def test_credentials_of_a_profile(modal: None, tmp_path: Path) -> None:
         ),
         ({**TOKEN, "MODAL_SERVER_URL": "api.modal.com"}, "is not a URL", "Unset it"),
         ({**TOKEN, "MODAL_SERVER_URL": "http://api.modal.com"}, "would show the token", "https://"),
-        (
-            {"MODAL_CONFIG_PATH": "/no/file", "MODAL_OAUTH_CLIENT_ID": "x"},
-            "credentials by OAuth are not implemented",
-            "modal token new",
-        ),
     ],
 )
 def test_settings_that_make_no_sense(
@@ -92,6 +87,7 @@ def test_settings_that_make_no_sense(
         ("token_id = 3", "must have a table for each profile; 'token_id' is none"),
         ("[a", "cannot be read"),
         ("[a]\nactive = true\n[b]\nactive = true", "more than one profile"),
+        ("[a]\n[default]", "no profile of .* is active: it has a, default"),
     ],
 )
 def test_files_that_make_no_sense(modal: None, tmp_path: Path, text: str, reason: str) -> None:

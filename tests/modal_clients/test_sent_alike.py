@@ -8,7 +8,7 @@ import pytest
 
 import pytest_sandbox
 from pytest_sandbox.client import Client
-from pytest_sandbox.cloud.identity import user_agent
+from pytest_sandbox.cloud.transport.identity import user_agent
 
 from ..cloud.conftest import proxied, settings_of
 from ..support.cloud import WireRecorder, differences, program, running

@@ -13,5 +13,6 @@ from .cloud import running as running
 from .comparison import differences as differences
 from .options import CloudOptions as CloudOptions
 from .options import Loss as Loss
+from .options import OAuthUser as OAuthUser
 from .options import RateLimit as RateLimit
 from .recorder import WireRecorder as WireRecorder

@@ -1,5 +1,6 @@
 """What a test wants to know of the calls of a cloud, and to happen at them."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,12 @@ class Hooks:
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self._planned: dict[tuple[str, int], Callable[[], object]] = {}
+        self._changed = threading.Condition()
+
+    def wait_for(self, rpc: str, count: int) -> None:
+        """Wait until there were so many calls of a name."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.counts.get(rpc, 0) >= count, 20)
 
     def at(self, rpc: str, nth: int, act: Callable[[], object]) -> None:
         """Do something when the call comes that is the `nth` of its name from now on."""
@@ -23,7 +30,9 @@ class Hooks:
 
     def call(self, rpc: str, stream: Any) -> None:
         """A call has come."""
-        count = self.counts[rpc] = self.counts.get(rpc, 0) + 1
+        with self._changed:
+            count = self.counts[rpc] = self.counts.get(rpc, 0) + 1
+            self._changed.notify_all()
         act = self._planned.pop((rpc, count), None)
         if act is not None:
             act()

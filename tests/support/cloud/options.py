@@ -36,12 +36,30 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class OAuthUser:
+    """A user with credentials by OAuth.
+
+    Attributes:
+        refresh_token: of the user.
+        client_id: of the client that was given it.
+        client_secret: of the client; empty if it signs.
+        public_key: of the client, in PEM; empty if it has a secret.
+    """
+
+    refresh_token: str
+    client_id: str
+    client_secret: str = ""
+    public_key: str = ""
+
+
+@dataclass(frozen=True)
 class CloudOptions:
     """How a cloud behaves; by default it is friendly.
 
     Attributes:
         token_id: that of its only user.
         token_secret: likewise.
+        oauth: its other user.
         oldest_client: the oldest version of clients that it serves.
         auth_token_lifetime: seconds that tokens of `AuthTokenGet` are valid.
         router_token_lifetime: seconds that tokens of the command router are valid.
@@ -60,6 +78,7 @@ class CloudOptions:
 
     token_id: str = "ak-cloud"
     token_secret: str = "as-cloud"
+    oauth: OAuthUser | None = None
     oldest_client: tuple[int, int] = (1, 5)
     auth_token_lifetime: float = 20 * 60
     router_token_lifetime: float = 60 * 60

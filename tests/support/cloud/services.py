@@ -10,6 +10,7 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto.common_pb2 import RPCRetryPolicy
 
 from .losses import Losses, is_lost, lose
+from .oauth_users import with_token
 from .streams import WatchedStream
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ class HostServices:
         try:
             self._limit(rpc)
             self._rules.let_in(rpc, stream.metadata)
-            await serve(WatchedStream(stream, request, response))  # type: ignore[arg-type]
+            watched = WatchedStream(stream, request, response)
+            watched.metadata = with_token(stream.metadata, self._options)
+            await serve(watched)  # type: ignore[arg-type]
         except GRPCError as error:
             self._hooks.end(stream, error.status)
             await stream.send_trailing_metadata(

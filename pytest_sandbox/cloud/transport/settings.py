@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox.engine import EngineUnavailable
 
+from .oauth import OAuth, read_oauth
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Where Modal's clients connect to.
-MODAL = "https://api.modal.com"
+#: Where Modal's clients connect to: the second one if the first cannot be reached.
+MODAL = "https://api.modal.com,https://api.modal2.com"
 #: The first release whose sandboxes are those of the second version of the API.
 OLDEST = (1, 6)
 
@@ -29,8 +31,6 @@ _HOW_TO_GET_ONE = (
     "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`, which asks Modal for a "
     "token and stores it. Without an account: --sandbox-engine=local"
 )
-#: Credentials of another kind, which Modal's client has since 1.6.
-_OAUTH = ("oauth_refresh_token", "oauth_client_id")
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class CloudSettings:
 
     Attributes:
         server_urls: of its control plane; the first that answers is used.
-        token_id: of the token; begins with `ak-`.
-        token_secret: of the token.
+        token_id: of the token; begins with `ak-`. Empty with credentials by OAuth.
+        token_secret: of the token; likewise.
         environment: Modal's environment for what names none; empty for the default one.
         version: of the installed package `modal`.
         source: where the token is from, for messages.
+        oauth: credentials by OAuth; `None` with a token.
     """
 
     server_urls: tuple[str, ...]
@@ -52,6 +53,12 @@ class CloudSettings:
     environment: str
     version: str
     source: str
+    oauth: OAuth | None = None
+
+    @property
+    def who(self) -> str:
+        """Whose credentials they are, without what is secret of them."""
+        return self.token_id if self.oauth is None else self.oauth.client_id
 
 
 def read_settings(environ: Mapping[str, str]) -> CloudSettings:
@@ -80,27 +87,24 @@ def read_settings(environ: Mapping[str, str]) -> CloudSettings:
         return "" if value is None else str(value)
 
     token_id, token_secret = setting("token_id"), setting("token_secret")
-    if not token_id and not token_secret:
-        _refuse_other_credentials(setting)
+    oauth = read_oauth(setting)
+    if oauth is not None and (token_id or token_secret):
         raise EngineUnavailable(
-            "there is no token for Modal: MODAL_TOKEN_ID is not set, and the profile "
-            f"{profile!r} of {path} has none",
-            _HOW_TO_GET_ONE,
+            "there is a token for Modal (MODAL_TOKEN_ID, or of the profile "
+            f"{profile!r} of {path}), and credentials by OAuth (MODAL_OAUTH_CLIENT_ID)",
+            "Unset one of them; Modal's client takes either.",
         )
-    if not token_id or not token_secret:
-        missing = "secret" if token_id else "id"
-        raise EngineUnavailable(
-            f"the token for Modal has no {missing}",
-            f"Set MODAL_TOKEN_{missing.upper()} too, or make a new token: modal token new",
-        )
-    in_environment = "MODAL_TOKEN_ID" in environ
+    if oauth is None:
+        _check_token(token_id, token_secret, f"the profile {profile!r} of {path}")
+    variable = "MODAL_TOKEN_ID" if oauth is None else "MODAL_OAUTH_CLIENT_ID"
     return CloudSettings(
         server_urls=_urls(setting("server_url") or MODAL),
         token_id=token_id,
         token_secret=token_secret,
         environment=setting("environment"),
         version=version,
-        source="MODAL_TOKEN_ID" if in_environment else f"the profile {profile!r} of {path}",
+        source=variable if variable in environ else f"the profile {profile!r} of {path}",
+        oauth=oauth,
     )
 
 
@@ -113,12 +117,17 @@ def has_token(environ: Mapping[str, str]) -> bool:
     return True
 
 
-def _refuse_other_credentials(setting: Any) -> None:
-    found = [name for name in _OAUTH if setting(name)]
-    if found:
+def _check_token(token_id: str, token_secret: str, profile: str) -> None:
+    if not token_id and not token_secret:
         raise EngineUnavailable(
-            f"MODAL_{found[0].upper()} is set: credentials by OAuth are not implemented here",
-            "Make a token: modal token new",
+            f"there is no token for Modal: MODAL_TOKEN_ID is not set, and {profile} has none",
+            _HOW_TO_GET_ONE,
+        )
+    if not token_id or not token_secret:
+        missing = "secret" if token_id else "id"
+        raise EngineUnavailable(
+            f"the token for Modal has no {missing}",
+            f"Set MODAL_TOKEN_{missing.upper()} too, or make a new token: modal token new",
         )
 
 
@@ -180,6 +189,11 @@ def _active(path: str, profiles: Mapping[str, Mapping[str, Any]]) -> str:
             f"more than one profile of {path} is active: {', '.join(active)}",
             "Choose one: modal profile activate NAME, or MODAL_PROFILE=NAME",
         )
+    if len(profiles) > 1 and not active:  # Modal's client refuses to guess, too
+        raise EngineUnavailable(
+            f"no profile of {path} is active: it has {', '.join(sorted(profiles))}",
+            "Choose one: modal profile activate NAME, or MODAL_PROFILE=NAME",
+        )
     return active[0] if active else "default"
 
 
@@ -189,7 +203,7 @@ def _urls(text: str) -> tuple[str, ...]:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.path:
             raise EngineUnavailable(
-                f"MODAL_SERVER_URL={text!r}: {url!r} is not a URL such as {MODAL}",
+                f"MODAL_SERVER_URL={text!r}: {url!r} is not a URL such as https://HOST",
                 "Unset it: Modal's own servers need none.",
             )
         if parts.scheme == "http" and not _is_loopback(parts.hostname):

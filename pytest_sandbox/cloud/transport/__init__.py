@@ -1,0 +1,1 @@
+"""Connections to Modal's servers, and what shows them who makes a call."""
