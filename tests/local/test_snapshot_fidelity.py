@@ -326,3 +326,25 @@ async def test_copies_of_a_system_are_identical(moded: LocalEngine) -> None:
         same(await listing(copy, "/srv", "/usr/share/perl5"), expected)
         await copy.kill()
     await source.kill()
+
+
+async def test_a_copy_takes_no_more_memory(engine: LocalEngine) -> None:
+    """The kernel may give it several pages at once, but none for a hole, or beyond the end."""
+    task = await engine.create(TaskSpec())
+    await out(
+        task,
+        "cd /srv; for i in $(seq 300); do head -c $i /dev/zero >small$i; done;"
+        " for i in 5000 70000 300000 3000000; do head -c $i /dev/urandom >$i; done;"
+        " truncate -s 64M holes;"
+        " for i in 1 3 700 5000; do echo x | dd of=holes bs=4096 seek=$i conv=notrunc status=none;"
+        " done",
+    )
+    store = engine.factory.store
+    room = store.room
+    busy = await while_busy(engine, task)
+    copied = room - store.room
+    in_place = await task.snapshot(end=True)
+    assert copied <= room - copied - store.room
+
+    for image in (busy, in_place):
+        await engine.forget(image)

@@ -66,7 +66,11 @@ class MergedDirectory:
         with os.scandir(fd) as entries:
             found = sorted(entries, key=_name)
         for entry in found:
-            self._add(entry, tree, fd)
+            # For most of them, this is all there is to it.
+            if self._merge or entry.is_dir(follow_symlinks=False):
+                self._add(entry, tree, fd)
+            else:
+                self._on_item(entry.name, fd, entry.stat(follow_symlinks=False))
 
     def subdirectories(self) -> list[Subdirectory]:
         """The directories in it, in the order in which they were found."""

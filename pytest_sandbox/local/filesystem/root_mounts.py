@@ -43,7 +43,9 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PSEUDO = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
 
 
-def mount_store(size: int, inodes: int, calls: PreparedCalls = NOW) -> None:
+def mount_store(
+    size: int, inodes: int, calls: PreparedCalls = NOW, *, for_copy: bool = False
+) -> None:
     """Mount the place at `/box` in which all lives that a sandbox writes.
 
     Nothing ever has to delete it: the kernel frees it with its last mount.
@@ -52,10 +54,11 @@ def mount_store(size: int, inodes: int, calls: PreparedCalls = NOW) -> None:
         size: bytes that it may hold.
         inodes: files that it may hold.
         calls: where the calls are prepared, if not made at once.
+        for_copy: whether a copy will be written to it, file by file, and nothing after that.
     """
     # In memory, and so also where the machine's root is an overlay, as in most containers:
     # overlayfs does not take a directory of an overlay as its upper one, EINVAL.
-    tmpfs.mount("/box", size, 0o755, inodes, calls)
+    tmpfs.mount("/box", size, 0o755, inodes, calls, large_pages=for_copy)
     calls.add("mkdir", "/box/work", 0o755)
 
 

@@ -72,32 +72,35 @@ class _Copier(Visitor):
         if key and self._writer.link(name, key):
             return
         if stat.S_ISREG(info.st_mode):
-            self._file(name, folder)
+            self._file(name, folder, info)
         else:
             self._writer.special(name, *read_special(name, folder, info))
         if key:
             self._writer.remember(name, key)
 
-    def _file(self, name: str, folder: int) -> None:
+    def _file(self, name: str, folder: int, info: os.stat_result) -> None:
         source = open_file(name, folder)
         try:
-            info = os.fstat(source)
-            parts = extents(source, info)
 
-            def fill(target: int) -> None:
-                for offset, size in parts:
-                    _copy(source, target, offset, size)
+            def fill(target: int) -> int:
+                end = 0
+                for offset, size in extents(source, info):
+                    if offset != end:
+                        os.lseek(target, offset, os.SEEK_SET)
+                    end = _copy(source, target, offset, size)
+                return end
 
             self._writer.file(name, file_attributes.read(source, info), fill)
         finally:
             os.close(source)
 
 
-def _copy(source: int, target: int, offset: int, size: int) -> None:
-    os.lseek(target, offset, os.SEEK_SET)
+def _copy(source: int, target: int, offset: int, size: int) -> int:
+    """Copy a part to where `target` is; returns the end of what was copied."""
     # copy_file_range(2) refuses some pairs of file systems, and which ones depends on the kernel.
     while size:
         sent = os.sendfile(target, source, offset, size)  # without a copy in this process
         if not sent:
-            return  # it shrank, and what is missing stays a hole
+            break  # it shrank, and what is missing stays a hole
         offset, size = offset + sent, size - sent
+    return offset

@@ -31,6 +31,9 @@ class TreeWriter:
         self._folder = root
         self._links = links
         self._depth = 0
+        # Whose all is that this process makes, since no directory has its set-group-ID bit before
+        # `leave`.
+        self._owner = os.geteuid(), os.getegid()
 
     def enter(self, name: str) -> None:
         """Make a directory and continue in it."""
@@ -42,18 +45,26 @@ class TreeWriter:
     def leave(self, attributes: Attributes) -> None:
         """Complete a directory and continue in the one that it is in."""
         # Only now: writing to it changed its time, and may not be allowed by its mode.
-        attributes.apply(self._folder)
+        attributes.apply(self._folder, self._owner if self._depth else None)
         if self._depth:
             self._move("..")
             self._depth -= 1
 
-    def file(self, name: str, attributes: Attributes, fill: Callable[[int], None]) -> None:
-        """Make a regular file; `fill` writes its data to the descriptor that it is given."""
+    def file(self, name: str, attributes: Attributes, fill: Callable[[int], int]) -> None:
+        """Make a regular file.
+
+        Args:
+            name: in the current directory.
+            attributes: of it.
+            fill: writes its data to the descriptor that it is given; what it does not write stays a
+                hole. Returns where the data ends.
+        """
         fd = os.open(name, _NEW, 0o600, dir_fd=self._folder)
         try:
-            os.ftruncate(fd, attributes.size)  # what is not written stays a hole
-            fill(fd)
-            attributes.apply(fd)
+            # Not before: see `large_pages` of `tmpfs.mount`.
+            if fill(fd) != attributes.size:
+                os.ftruncate(fd, attributes.size)
+            attributes.apply(fd, self._owner)
         finally:
             os.close(fd)
 
@@ -66,7 +77,7 @@ class TreeWriter:
                 name, stat.S_IFMT(attributes.mode) | 0o600, attributes.device, dir_fd=self._folder
             )
         # There is no setxattr(2) relative to a descriptor, nor can a link be opened.
-        attributes.apply(path_in(self._folder, name))
+        attributes.apply(path_in(self._folder, name), self._owner)
 
     def link(self, name: str, key: str) -> bool:
         """Make a further name for what was remembered under `key`; whether there is such."""

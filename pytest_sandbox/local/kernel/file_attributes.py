@@ -57,11 +57,12 @@ class Attributes:
         self.size = size
         self.extended = extended
 
-    def apply(self, target: str | int) -> None:
+    def apply(self, target: str | int, owner: tuple[int, int] | None = None) -> None:
         """Set everything of another file but its kind, device and size.
 
         Args:
             target: a path, which is not followed if it is a link, or a descriptor.
+            owner: its user and group, if they are known.
 
         Raises:
             OSError: what the kernel said.
@@ -71,7 +72,8 @@ class Attributes:
         # "Correspondence between ACL entries and file permission bits"), and writing to a directory
         # changes its time.
         follow = isinstance(target, int)
-        os.chown(target, *self.owner, follow_symlinks=follow)
+        if self.owner != owner:
+            os.chown(target, *self.owner, follow_symlinks=follow)
         if not stat.S_ISLNK(self.mode):
             os.chmod(target, stat.S_IMODE(self.mode))
         for name, value in self.extended.items():

@@ -17,7 +17,13 @@ _BYTES_PER_INODE = 1024
 
 
 def mount(
-    target: str, size: int, mode: int, inodes: int | None = None, calls: PreparedCalls = NOW
+    target: str,
+    size: int,
+    mode: int,
+    inodes: int | None = None,
+    calls: PreparedCalls = NOW,
+    *,
+    large_pages: bool = False,
 ) -> None:
     """Mount an empty file system in memory.
 
@@ -28,13 +34,22 @@ def mount(
         inodes: how many files it may hold; `None` for the kernel's default. They take memory that
             `size` does not count.
         calls: where the call is prepared, if not made at once.
+        large_pages: whether the kernel may give a file several pages at once, up to its size and
+            the size of each write, if it can: to write takes half the time, and no more memory. On
+            Linux before 6.14 it gives 2 MiB at once wherever the size allows it, so a file with
+            holes must grow as it is written.
 
     Raises:
         OSError: the kernel refused it; names the target.
     """
     options = f"size={size},mode={mode:o}" + ("" if inodes is None else f",nr_inodes={inodes}")
     flags = mounts.MS_NOSUID | mounts.MS_NODEV
-    mounts.mount("tmpfs", target, "tmpfs", flags, options, calls=calls)
+    if large_pages:
+        # The option is refused where the kernel or the processor has no large pages.
+        usual = "tmpfs", target, "tmpfs", flags, options
+        calls.add_either("mount", (*usual[:4], options + ",huge=within_size"), usual, target)
+    else:
+        mounts.mount("tmpfs", target, "tmpfs", flags, options, calls=calls)
 
 
 def usage(root: str | int) -> int:

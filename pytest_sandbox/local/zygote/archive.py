@@ -87,7 +87,7 @@ def read(config: SandboxConfig, room: int, fd: int) -> int:
     Raises:
         OSError: `EINVAL` if the stream is not whole, or is something else.
     """
-    root_mounts.mount_store(min(config.size, room), config.inodes)
+    root_mounts.mount_store(min(config.size, room), config.inodes, for_copy=True)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:
             _Reader(source).read(_parts(config))
@@ -201,13 +201,16 @@ class _Reader:
         if record["key"]:
             tree.remember(name, _name(record["key"]))
 
-    def _fill(self, fd: int, parts: list[tuple[int, int]]) -> None:
+    def _fill(self, fd: int, parts: list[tuple[int, int]]) -> int:
+        end = 0
         for offset, size in parts:
+            end = offset + size
             os.lseek(fd, offset, os.SEEK_SET)
             for start in range(0, size, _CHUNK):
                 data = memoryview(self._read(min(_CHUNK, size - start)))
                 while data:
                     data = data[os.write(fd, data) :]
+        return end
 
     def _record(self) -> dict[str, Any]:
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size))

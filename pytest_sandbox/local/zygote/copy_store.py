@@ -23,7 +23,7 @@ def copy_store(config: SandboxConfig, room: int, store: int) -> int:
     Returns:
         The copy.
     """
-    root_mounts.mount_store(min(config.size, room), config.inodes)
+    root_mounts.mount_store(min(config.size, room), config.inodes, for_copy=True)
     # overlayfs alone uses `work`, which is made anew for each mount.
     source, target, links = open_folder(".", store), open_folder("/box"), open_folder("/box/work")
     copy_tree(source, target, links, skip=frozenset({"work"}))

@@ -34,7 +34,7 @@ def copy_folder(config: SandboxConfig, room: int, mount_namespace: int, path: st
     Returns:
         A store; the directory is its part `r`.
     """
-    root_mounts.mount_store(min(config.size, room), config.inodes)
+    root_mounts.mount_store(min(config.size, room), config.inodes, for_copy=True)
     os.mkdir("/box/r")
     # By descriptor: the walk then is in the sandbox's mount namespace, while the copy is made in
     # ours.
