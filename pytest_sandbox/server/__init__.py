@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .rpc.recorder import Recorder as Recorder
     from .rpc.services import Services as Services
     from .rpc.strangers import Strangers as Strangers
+    from .rpc.strangers import counted_as as counted_as
     from .run_process import say as say
     from .run_process import serve_run as serve_run
 
@@ -46,6 +47,7 @@ _WHERE = {
     "Services": "rpc.services",
     "Strangers": "rpc.strangers",
     "Tcp": "listeners",
+    "counted_as": "rpc.strangers",
     "refuse_peer": "rpc.peers",
     "say": "run_process",
     "serve_run": "run_process",
@@ -71,6 +73,7 @@ __all__ = [
     "Services",
     "Strangers",
     "Tcp",
+    "counted_as",
     "refuse_peer",
     "say",
     "serve_run",

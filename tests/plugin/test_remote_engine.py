@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,16 +21,22 @@ if TYPE_CHECKING:
 TIMEOUT = 30.0
 
 
-@pytest.fixture(scope="module")
-def far() -> Iterator[RemoteAddress]:
-    """The address of an engine that keeps what a run made for a second."""
+@contextmanager
+def serving() -> Iterator[tuple[RemoteAddress, subprocess.Popen[str]]]:
+    """A far side that keeps what a run made for a second: its address, and its process."""
     command = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--listen", "127.0.0.1:0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as serving:
-        assert serving.stdout is not None
-        yield RemoteAddress.parse(f"{serving.stdout.readline().strip()}&lease=1")
-        serving.terminate()
+    ) as process:
+        assert process.stdout is not None
+        yield RemoteAddress.parse(f"{process.stdout.readline().strip()}&lease=1"), process
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[RemoteAddress]:
+    with serving() as (address, _):
+        yield address
 
 
 @pytest.fixture
@@ -194,3 +202,39 @@ def test_a_run_that_is_killed_leaves_nothing_there(
         until(lambda: runs_program(mark))
         run.kill()
     until(lambda: not runs_program(mark))
+
+
+def test_a_far_side_that_is_killed_is_an_error_of_its_tests_within_five_seconds(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as (address, process):
+        monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", replace(address, lease=30.0).whole)
+        pytester.makepyfile(
+            f"""
+            import os
+            import signal
+            import time
+
+            import pytest
+            from pytest_sandbox.client.exceptions import Error
+
+            def test_first(sandbox):
+                command = sandbox.exec("sleep", "1000")
+                os.kill({process.pid}, signal.SIGKILL)
+                began = time.monotonic()
+                with pytest.raises(Error, match="{address.host}.* is gone"):
+                    while time.monotonic() < began + 60:
+                        sandbox.filesystem.list_files("/root")
+                assert time.monotonic() - began < 5
+                command.wait()
+                assert time.monotonic() - began < 5
+
+            def test_second(sandbox):
+                pass
+            """
+        )
+        began = time.monotonic()
+        result = pytester.runpytest()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(f"E *the engine on {address.place} is gone: *refused*")
+    assert time.monotonic() - began < TIMEOUT

@@ -6,11 +6,13 @@ import asyncio
 import hmac
 import logging
 import secrets
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.network.engine_address import LEASES
+from pytest_sandbox.server import counted_as
 
 from .carrier import Carrier
 from .frames import DamagedFrame
@@ -35,6 +37,8 @@ log = logging.getLogger("pytest_sandbox.remote")
 #: Sessions at a time: each has an engine, which takes some 40 MB. Those that wait for a connection
 #: give way to new ones.
 MOST_SESSIONS = 64
+#: Sessions of one address, so that no client shuts others out, however many it begins.
+MOST_OF_ONE = 48
 
 
 class SessionService(Protocol):
@@ -76,7 +80,7 @@ class FarLink:
         self._secret = token.encode()
         self._timing = timing or Timing()
         self._ends: dict[str, _FarEnd] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], str] = {}  # for whom
 
     @property
     def sessions(self) -> int:
@@ -120,7 +124,7 @@ class FarLink:
         try:
             if isinstance(first, Exception):
                 raise first
-            self._take(carrier, decode_hello(first))
+            self._take(carrier, decode_hello(first), counted_as(carrier.transport))
         except DamagedHello as error:
             log.warning("a connection was refused: it says %s", error)
             self._refuse(carrier, LinkRefusal("hello", "this is an engine of pytest-sandbox"))
@@ -130,13 +134,13 @@ class FarLink:
         carrier.transport.write(encode(refusal))
         carrier.transport.close()
 
-    def _take(self, carrier: Carrier, hello: Hello) -> None:
-        if refusal := self._refusal(hello):
+    def _take(self, carrier: Carrier, hello: Hello, place: str) -> None:
+        if refusal := self._refusal(hello, place):
             log.warning("a connection was refused: %s", refusal.refused)
             self._refuse(carrier, refusal)
             return
         known = hello.session in self._ends
-        end = self._ends[hello.session] if known else self._new(hello)
+        end = self._ends[hello.session] if known else self._new(hello, place)
         end.stop_waiting()
         end.session.leave()
         carrier.transport.write(encode(Welcome(end.name, end.session.received, self._machine)))
@@ -148,32 +152,46 @@ class FarLink:
             end.session.end(f"its near side lost count: {error}")
             carrier.transport.abort()
 
-    def _refusal(self, hello: Hello) -> LinkRefusal | None:
+    def _refusal(self, hello: Hello, place: str) -> LinkRefusal | None:
         if not hmac.compare_digest(hello.token.encode(), self._secret):
             return LinkRefusal("token", "")
         if (hello.version, hello.protocol) != (own_version(), self._protocol):
             return LinkRefusal("version", versions(self._protocol))
         if hello.session and hello.session not in self._ends:
             return LinkRefusal("session", "it was started anew, or waited in vain for a connection")
-        if not hello.session and not self._has_room():
-            return LinkRefusal("busy", f"it serves {MOST_SESSIONS} runs, and no more")
+        if not hello.session and (full := self._full(place)):
+            return LinkRefusal("busy", full)
         return None
 
-    def _has_room(self) -> bool:
-        """Whether there may be one more session; the one that has waited longest gives way."""
-        if len(self._ends) < MOST_SESSIONS:
-            return True
-        waiting = [end for end in self._ends.values() if end.waits_since is not None]
-        if not waiting:
-            return False
-        longest = min(waiting, key=lambda end: end.waits_since or 0.0)
-        longest.session.end("it had no connection, and another run needed its place")
-        return True
+    def _full(self, place: str) -> str:
+        """Why there can be no further session of an address; empty if there can.
 
-    def _new(self, hello: Hello) -> _FarEnd:
+        One that waits for a connection gives way: of that address, if it has its share, and else
+        of the one that has most. Of several, the one that has waited longest.
+        """
+        count = Counter(end.place for end in self._ends.values())
+        count.update(each for each in self._ending.values() if each == place)
+        whole_share = count[place] >= MOST_OF_ONE
+        if not whole_share and len(self._ends) < MOST_SESSIONS:
+            return ""
+        waiting = [
+            (-count[end.place], end.waits_since, end)
+            for end in self._ends.values()
+            if end.waits_since is not None and (end.place == place or not whole_share)
+        ]
+        if waiting and list(self._ending.values()).count(place) < MOST_OF_ONE:
+            end = min(waiting, key=lambda each: each[:2])[2]
+            end.session.end("it had no connection, and another run needed its place")
+            return ""
+        if whole_share:
+            return f"it serves {MOST_OF_ONE} runs of one address, and no more"
+        return f"it serves {MOST_SESSIONS} runs, and no more"
+
+    def _new(self, hello: Hello, place: str) -> _FarEnd:
         name = secrets.token_urlsafe(24)
         lease = min(max(hello.lease, LEASES[0]), LEASES[1]) if self._resumable else 0.0
-        end = _FarEnd(name, lease, self._make(), self._timing, partial(self._over, name))
+        on_end = partial(self._over, name)
+        end = _FarEnd(name, place, lease, self._make(), self._timing, on_end)
         self._ends[name] = end
         log.info("a run begins; there are %d", len(self._ends))
         return end
@@ -182,11 +200,11 @@ class FarLink:
         end = self._ends.pop(name)
         log.info("a run has ended: %s; there are %d", reason, len(self._ends))
         work = background(end.service.end())
-        self._ending.add(work)
+        self._ending[work] = end.place
         work.add_done_callback(self._ended)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
-        self._ending.discard(work)
+        self._ending.pop(work, None)
         if not work.cancelled() and (error := work.exception()) is not None:
             log.error("what a run made could not be ended", exc_info=error)
 
@@ -196,6 +214,7 @@ class _FarEnd:
 
     Attributes:
         name: which its near side knows it by.
+        place: what its address counts as.
         service: what serves it.
         session: this end.
         waits_since: when its connection was lost, by the clock of the loop; `None` if it has one.
@@ -206,12 +225,14 @@ class _FarEnd:
     def __init__(
         self,
         name: str,
+        place: str,
         lease: float,
         service: SessionService,
         timing: Timing,
         on_end: Callable[[str], None],
     ) -> None:
         self.name = name
+        self.place = place
         self.service = service
         self._lease = lease
         self._timer: asyncio.TimerHandle | None = None

@@ -124,9 +124,10 @@ class NearLink(FarConnection):
         session, loop = self._session, asyncio.get_running_loop()
         assert session is not None
         begin = refused_since = loop.time()
-        while (now := loop.time()) < begin + self._address.lease:
+        over = begin + self._address.lease
+        while (now := loop.time()) < over:
             try:
-                carrier, welcome = await self._dial()
+                carrier, welcome = await asyncio.wait_for(self._dial(), over - now)
                 self._carrier = carrier
                 carrier.carry(session, welcome.received)
             except EngineUnavailable as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
 
     from .timing import Timing
 
+log = logging.getLogger("pytest_sandbox.remote")
+
 #: Bytes that were written and that the peer has not acknowledged, above which a writer waits, and
 #: below which it goes on.
 _MUCH, _LITTLE = 16 * 2**20, 4 * 2**20
+#: Bytes of them, from which on the session is ended. Calls wait long before, so these answer what
+#: asks for an answer each, such as a PING of HTTP/2.
+_TOO_MUCH = 64 * 2**20
 #: Bytes after which what has come is acknowledged.
 _ACKNOWLEDGE = 1024 * 1024
 
@@ -61,6 +67,7 @@ class Session(asyncio.Transport):
         self._carrier_is_full = False
         self._writer_waits = False
         self._reading = True
+        self._owes = False  # an answer to a PING
         self._ended = False
         self._heard = False
         self._unanswered = 0
@@ -95,7 +102,7 @@ class Session(asyncio.Transport):
         self._forget(received)
         self.leave()
         self._carrier, self._reader = carrier, LinkFrameReader()
-        self._carrier_is_full = False
+        self._carrier_is_full = self._owes = False
         self._acknowledged = self._received  # as the hello said
         for data in self._held:
             carrier.writelines([frames.data_head(len(data)), data])
@@ -130,7 +137,7 @@ class Session(asyncio.Transport):
             self._received += len(content)
             if self._received - self._acknowledged >= _ACKNOWLEDGE:
                 self._acknowledge()
-            self._protocol.data_received(content)
+            self._work_on(content)
         elif kind == FrameKind.RECEIVED:
             self._forget(frames.count_of(content))
             self._let_write()
@@ -143,6 +150,8 @@ class Session(asyncio.Transport):
         """Heed that a connection takes no more for now, or takes more again."""
         if carrier is self._carrier:
             self._carrier_is_full = full
+            if self._owes and not full:
+                self._acknowledge()
             self._let_write()
 
     def lost(self, carrier: asyncio.Transport, reason: str) -> None:
@@ -153,8 +162,18 @@ class Session(asyncio.Transport):
         self._stop_watching()
         self._on_lost(reason)
 
+    def _work_on(self, data: bytes) -> None:
+        """Give the protocol what came; nothing can be relied on once that surprises it."""
+        try:
+            self._protocol.data_received(data)
+        except Exception as error:
+            log.error("a session is ended: what came surprises its protocol", exc_info=error)
+            self.end(f"what came cannot be worked on: {error!r}")
+
     def _acknowledge(self) -> None:
-        if self._carrier is not None:
+        # A peer that reads nothing gets no second answer, however often it asks.
+        self._owes = self._carrier_is_full
+        if self._carrier is not None and not self._owes:
             self._acknowledged = self._received
             self._carrier.write(frames.received(self._received))
 
@@ -237,13 +256,16 @@ class Session(asyncio.Transport):
         whole = bytes(data)
         self._held.append(whole)
         self._end += len(whole)
+        if self._end - self._first > _TOO_MUCH:
+            self.end("the other side asks for much, and takes nothing of it")
+            return
         if self._carrier is not None:
             self._carrier.writelines([frames.data_head(len(whole)), whole])
         self._let_write()
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that the peer has not acknowledged, beyond those that are usual."""
-        return max(0, self._end - self._first - _ACKNOWLEDGE)
+        """Bytes that the peer has not acknowledged, beyond those for which writers do not wait."""
+        return max(0, self._end - self._first - _MUCH)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What is known of the connection that carries it: nothing, since another may be next."""

@@ -5,7 +5,7 @@ ours, however fast they connect.
 """
 
 import ipaddress
-from asyncio import Transport
+from asyncio import BaseTransport, Transport
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ class Strangers:
 
     def add(self, transport: Transport) -> Callable[[], None]:
         """Count a connection, until what this returns is called."""
-        host = _place(str((transport.get_extra_info("peername") or ("",))[0]))
+        host = counted_as(transport)
         if host == _OTHERS and not tcp_peers.refusal(transport.get_extra_info("socket")):
             host = _OURS
         connections = self._by_host.setdefault(host, OrderedDict())
@@ -45,8 +45,9 @@ class Strangers:
         return remove
 
 
-def _place(host: str) -> str:
-    """What shares a number: who has one address of these has all."""
+def counted_as(transport: BaseTransport) -> str:
+    """What the peer of a connection shares a number with: who has one address of these has all."""
+    host = str((transport.get_extra_info("peername") or ("",))[0])
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:  # none, as of a Unix socket
