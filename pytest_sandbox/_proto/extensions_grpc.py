@@ -9,6 +9,7 @@ import grpclib.client
 if typing.TYPE_CHECKING:
     import grpclib.server
 
+import pytest_sandbox._proto.common_pb2
 import pytest_sandbox._proto.router_pb2
 import pytest_sandbox._proto.sandboxes_pb2
 import pytest_sandbox._proto.snapshots_pb2
@@ -67,6 +68,10 @@ class ExtensionsBase(abc.ABC):
 
     @abc.abstractmethod
     async def ExecFollow(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.ExecFollowRequest, pytest_sandbox._proto.extensions_pb2.ExecFollowResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxFollow(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SandboxFollowRequest, pytest_sandbox._proto.extensions_pb2.SandboxFollowResponse]') -> None:
         pass
 
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
@@ -148,6 +153,12 @@ class ExtensionsBase(abc.ABC):
                 grpclib.const.Cardinality.STREAM_STREAM,
                 pytest_sandbox._proto.extensions_pb2.ExecFollowRequest,
                 pytest_sandbox._proto.extensions_pb2.ExecFollowResponse,
+            ),
+            '/pytest_sandbox.Extensions/SandboxFollow': grpclib.const.Handler(
+                self.SandboxFollow,
+                grpclib.const.Cardinality.STREAM_STREAM,
+                pytest_sandbox._proto.extensions_pb2.SandboxFollowRequest,
+                pytest_sandbox._proto.extensions_pb2.SandboxFollowResponse,
             ),
         }
 
@@ -232,4 +243,10 @@ class ExtensionsStub:
             '/pytest_sandbox.Extensions/ExecFollow',
             pytest_sandbox._proto.extensions_pb2.ExecFollowRequest,
             pytest_sandbox._proto.extensions_pb2.ExecFollowResponse,
+        )
+        self.SandboxFollow = grpclib.client.StreamStreamMethod(
+            channel,
+            '/pytest_sandbox.Extensions/SandboxFollow',
+            pytest_sandbox._proto.extensions_pb2.SandboxFollowRequest,
+            pytest_sandbox._proto.extensions_pb2.SandboxFollowResponse,
         )

@@ -12,72 +12,81 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from pytest_sandbox._proto import common_pb2 as pytest__sandbox_dot___proto_dot_common__pb2
 from pytest_sandbox._proto import router_pb2 as pytest__sandbox_dot___proto_dot_router__pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pytest__sandbox_dot___proto_dot_sandboxes__pb2
 from pytest_sandbox._proto import snapshots_pb2 as pytest__sandbox_dot___proto_dot_snapshots__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pytest_sandbox/_proto/extensions.proto\x12\x0epytest_sandbox\x1a\"pytest_sandbox/_proto/router.proto\x1a%pytest_sandbox/_proto/sandboxes.proto\x1a%pytest_sandbox/_proto/snapshots.proto\"8\n\x11SandboxMembership\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"\x8c\x01\n\x1dSandboxCreateInNetworkRequest\x12\x34\n\x06\x63reate\x18\x01 \x01(\x0b\x32$.pytest_sandbox.SandboxCreateRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8f\x01\n\x1eSandboxRestoreInNetworkRequest\x12\x36\n\x07restore\x18\x01 \x01(\x0b\x32%.pytest_sandbox.SandboxRestoreRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8b\x01\n\x15SandboxPrepareRequest\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x35\n\nmembership\x18\x03 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x18\n\x16SandboxPrepareResponse\"B\n\x1aSandboxRestoreImageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x10\n\x08image_id\x18\x02 \x01(\t\"\x1d\n\x1bSandboxRestoreImageResponse\")\n\x13SandboxUsageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\"\xee\x01\n\x14SandboxUsageResponse\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bpeak_memory\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1a\n\rbytes_written\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1b\n\x0epeak_processes\x18\x04 \x01(\x04H\x03\x88\x01\x01\x12\x16\n\toom_kills\x18\x05 \x01(\x04H\x04\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0e\n\x0c_peak_memoryB\x10\n\x0e_bytes_writtenB\x11\n\x0f_peak_processesB\x0c\n\n_oom_kills\"/\n\x19SandboxSnapshotEndRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\".\n\x1aSandboxSnapshotEndResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"1\n\x10ImageKeepRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x13\n\x11ImageKeepResponse\"!\n\x12ImageRecallRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\'\n\x13ImageRecallResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"B\n\x17ImageFromArchiveRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\",\n\x18ImageFromArchiveResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageForgetRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13ImageForgetResponse\",\n\x15SnapshotForgetRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16SnapshotForgetResponse\"3\n\x0f\x45xecKillRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"\x12\n\x10\x45xecKillResponse\"\xce\x01\n\x11\x45xecFollowRequest\x12\x30\n\x05start\x18\x01 \x01(\x0b\x32\x1f.pytest_sandbox.ExecFollowStartH\x00\x12.\n\x04read\x18\x02 \x01(\x0b\x32\x1e.pytest_sandbox.ExecFollowReadH\x00\x12<\n\x05\x63lose\x18\x03 \x01(\x0e\x32+.pytest_sandbox.TaskExecStdioFileDescriptorH\x00\x12\x0e\n\x04wait\x18\x04 \x01(\x08H\x00\x42\t\n\x07payload\"f\n\x0f\x45xecFollowStart\x12\x35\n\x07\x63ommand\x18\x01 \x01(\x0b\x32$.pytest_sandbox.TaskExecStartRequest\x12\r\n\x05whole\x18\x02 \x01(\x08\x12\r\n\x05input\x18\x03 \x01(\x0c\"e\n\x0e\x45xecFollowRead\x12\x44\n\x0f\x66ile_descriptor\x18\x01 \x01(\x0e\x32+.pytest_sandbox.TaskExecStdioFileDescriptor\x12\r\n\x05until\x18\x02 \x01(\x04\"\xa2\x02\n\x12\x45xecFollowResponse\x12\r\n\x05\x61part\x18\x01 \x01(\x08\x12\x0f\n\x07started\x18\x02 \x01(\x08\x12\x0e\n\x06stdout\x18\x03 \x01(\x0c\x12\x0e\n\x06stderr\x18\x04 \x01(\x0c\x12\x14\n\x0cstdout_ended\x18\x05 \x01(\x08\x12\x14\n\x0cstderr_ended\x18\x06 \x01(\x08\x12\x32\n\x04\x65xit\x18\x07 \x01(\x0b\x32$.pytest_sandbox.TaskExecWaitResponse\x12<\n\x07reading\x18\x08 \x03(\x0e\x32+.pytest_sandbox.TaskExecStdioFileDescriptor\x12\x0f\n\x07waiting\x18\t \x01(\x08\x12\r\n\x05\x61head\x18\n \x01(\x08\x12\x0e\n\x06\x66\x61iled\x18\x0b \x01(\x08\x32\xfa\t\n\nExtensions\x12n\n\x16SandboxCreateInNetwork\x12-.pytest_sandbox.SandboxCreateInNetworkRequest\x1a%.pytest_sandbox.SandboxCreateResponse\x12q\n\x17SandboxRestoreInNetwork\x12..pytest_sandbox.SandboxRestoreInNetworkRequest\x1a&.pytest_sandbox.SandboxRestoreResponse\x12_\n\x0eSandboxPrepare\x12%.pytest_sandbox.SandboxPrepareRequest\x1a&.pytest_sandbox.SandboxPrepareResponse\x12n\n\x13SandboxRestoreImage\x12*.pytest_sandbox.SandboxRestoreImageRequest\x1a+.pytest_sandbox.SandboxRestoreImageResponse\x12Y\n\x0cSandboxUsage\x12#.pytest_sandbox.SandboxUsageRequest\x1a$.pytest_sandbox.SandboxUsageResponse\x12k\n\x12SandboxSnapshotEnd\x12).pytest_sandbox.SandboxSnapshotEndRequest\x1a*.pytest_sandbox.SandboxSnapshotEndResponse\x12P\n\tImageKeep\x12 .pytest_sandbox.ImageKeepRequest\x1a!.pytest_sandbox.ImageKeepResponse\x12V\n\x0bImageRecall\x12\".pytest_sandbox.ImageRecallRequest\x1a#.pytest_sandbox.ImageRecallResponse\x12\x65\n\x10ImageFromArchive\x12\'.pytest_sandbox.ImageFromArchiveRequest\x1a(.pytest_sandbox.ImageFromArchiveResponse\x12V\n\x0bImageForget\x12\".pytest_sandbox.ImageForgetRequest\x1a#.pytest_sandbox.ImageForgetResponse\x12_\n\x0eSnapshotForget\x12%.pytest_sandbox.SnapshotForgetRequest\x1a&.pytest_sandbox.SnapshotForgetResponse\x12M\n\x08\x45xecKill\x12\x1f.pytest_sandbox.ExecKillRequest\x1a .pytest_sandbox.ExecKillResponse\x12W\n\nExecFollow\x12!.pytest_sandbox.ExecFollowRequest\x1a\".pytest_sandbox.ExecFollowResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pytest_sandbox/_proto/extensions.proto\x12\x0epytest_sandbox\x1a\"pytest_sandbox/_proto/common.proto\x1a\"pytest_sandbox/_proto/router.proto\x1a%pytest_sandbox/_proto/sandboxes.proto\x1a%pytest_sandbox/_proto/snapshots.proto\"8\n\x11SandboxMembership\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"\x8c\x01\n\x1dSandboxCreateInNetworkRequest\x12\x34\n\x06\x63reate\x18\x01 \x01(\x0b\x32$.pytest_sandbox.SandboxCreateRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8f\x01\n\x1eSandboxRestoreInNetworkRequest\x12\x36\n\x07restore\x18\x01 \x01(\x0b\x32%.pytest_sandbox.SandboxRestoreRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8b\x01\n\x15SandboxPrepareRequest\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x35\n\nmembership\x18\x03 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x18\n\x16SandboxPrepareResponse\"B\n\x1aSandboxRestoreImageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x10\n\x08image_id\x18\x02 \x01(\t\"\x1d\n\x1bSandboxRestoreImageResponse\")\n\x13SandboxUsageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\"\xee\x01\n\x14SandboxUsageResponse\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bpeak_memory\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1a\n\rbytes_written\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1b\n\x0epeak_processes\x18\x04 \x01(\x04H\x03\x88\x01\x01\x12\x16\n\toom_kills\x18\x05 \x01(\x04H\x04\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0e\n\x0c_peak_memoryB\x10\n\x0e_bytes_writtenB\x11\n\x0f_peak_processesB\x0c\n\n_oom_kills\"/\n\x19SandboxSnapshotEndRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\".\n\x1aSandboxSnapshotEndResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"1\n\x10ImageKeepRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x13\n\x11ImageKeepResponse\"!\n\x12ImageRecallRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\'\n\x13ImageRecallResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"B\n\x17ImageFromArchiveRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\",\n\x18ImageFromArchiveResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageForgetRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13ImageForgetResponse\",\n\x15SnapshotForgetRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16SnapshotForgetResponse\"3\n\x0f\x45xecKillRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"\x12\n\x10\x45xecKillResponse\"\xce\x01\n\x11\x45xecFollowRequest\x12\x30\n\x05start\x18\x01 \x01(\x0b\x32\x1f.pytest_sandbox.ExecFollowStartH\x00\x12.\n\x04read\x18\x02 \x01(\x0b\x32\x1e.pytest_sandbox.ExecFollowReadH\x00\x12<\n\x05\x63lose\x18\x03 \x01(\x0e\x32+.pytest_sandbox.TaskExecStdioFileDescriptorH\x00\x12\x0e\n\x04wait\x18\x04 \x01(\x08H\x00\x42\t\n\x07payload\"f\n\x0f\x45xecFollowStart\x12\x35\n\x07\x63ommand\x18\x01 \x01(\x0b\x32$.pytest_sandbox.TaskExecStartRequest\x12\r\n\x05whole\x18\x02 \x01(\x08\x12\r\n\x05input\x18\x03 \x01(\x0c\"e\n\x0e\x45xecFollowRead\x12\x44\n\x0f\x66ile_descriptor\x18\x01 \x01(\x0e\x32+.pytest_sandbox.TaskExecStdioFileDescriptor\x12\r\n\x05until\x18\x02 \x01(\x04\"\xa2\x02\n\x12\x45xecFollowResponse\x12\r\n\x05\x61part\x18\x01 \x01(\x08\x12\x0f\n\x07started\x18\x02 \x01(\x08\x12\x0e\n\x06stdout\x18\x03 \x01(\x0c\x12\x0e\n\x06stderr\x18\x04 \x01(\x0c\x12\x14\n\x0cstdout_ended\x18\x05 \x01(\x08\x12\x14\n\x0cstderr_ended\x18\x06 \x01(\x08\x12\x32\n\x04\x65xit\x18\x07 \x01(\x0b\x32$.pytest_sandbox.TaskExecWaitResponse\x12<\n\x07reading\x18\x08 \x03(\x0e\x32+.pytest_sandbox.TaskExecStdioFileDescriptor\x12\x0f\n\x07waiting\x18\t \x01(\x08\x12\r\n\x05\x61head\x18\n \x01(\x08\x12\x0e\n\x06\x66\x61iled\x18\x0b \x01(\x08\"\xf7\x01\n\x14SandboxFollowRequest\x12\x36\n\x06\x63reate\x18\x01 \x01(\x0b\x32$.pytest_sandbox.SandboxCreateRequestH\x00\x12\x38\n\x07restore\x18\x02 \x01(\x0b\x32%.pytest_sandbox.SandboxRestoreRequestH\x00\x12\x31\n\x04read\x18\x03 \x01(\x0b\x32!.pytest_sandbox.SandboxFollowReadH\x00\x12/\n\x05\x63lose\x18\x04 \x01(\x0e\x32\x1e.pytest_sandbox.FileDescriptorH\x00\x42\t\n\x07payload\"[\n\x11SandboxFollowRead\x12\x37\n\x0f\x66ile_descriptor\x18\x01 \x01(\x0e\x32\x1e.pytest_sandbox.FileDescriptor\x12\r\n\x05until\x18\x02 \x01(\x04\"\xd2\x02\n\x15SandboxFollowResponse\x12\r\n\x05\x61part\x18\x01 \x01(\x08\x12/\n\x07reading\x18\x02 \x03(\x0e\x32\x1e.pytest_sandbox.FileDescriptor\x12\x36\n\x07\x63reated\x18\x03 \x01(\x0b\x32%.pytest_sandbox.SandboxCreateResponse\x12\x38\n\x08restored\x18\x04 \x01(\x0b\x32&.pytest_sandbox.SandboxRestoreResponse\x12\x0f\n\x07task_id\x18\x05 \x01(\t\x12\x12\n\nrouter_jwt\x18\x06 \x01(\t\x12\x33\n\x06output\x18\x07 \x03(\x0b\x32#.pytest_sandbox.SandboxFollowOutput\x12-\n\x06result\x18\x08 \x01(\x0b\x32\x1d.pytest_sandbox.GenericResult\"\x8c\x01\n\x13SandboxFollowOutput\x12\x37\n\x0f\x66ile_descriptor\x18\x01 \x01(\x0e\x32\x1e.pytest_sandbox.FileDescriptor\x12,\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1d.pytest_sandbox.TaskLogsBatch\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x32\xdc\n\n\nExtensions\x12n\n\x16SandboxCreateInNetwork\x12-.pytest_sandbox.SandboxCreateInNetworkRequest\x1a%.pytest_sandbox.SandboxCreateResponse\x12q\n\x17SandboxRestoreInNetwork\x12..pytest_sandbox.SandboxRestoreInNetworkRequest\x1a&.pytest_sandbox.SandboxRestoreResponse\x12_\n\x0eSandboxPrepare\x12%.pytest_sandbox.SandboxPrepareRequest\x1a&.pytest_sandbox.SandboxPrepareResponse\x12n\n\x13SandboxRestoreImage\x12*.pytest_sandbox.SandboxRestoreImageRequest\x1a+.pytest_sandbox.SandboxRestoreImageResponse\x12Y\n\x0cSandboxUsage\x12#.pytest_sandbox.SandboxUsageRequest\x1a$.pytest_sandbox.SandboxUsageResponse\x12k\n\x12SandboxSnapshotEnd\x12).pytest_sandbox.SandboxSnapshotEndRequest\x1a*.pytest_sandbox.SandboxSnapshotEndResponse\x12P\n\tImageKeep\x12 .pytest_sandbox.ImageKeepRequest\x1a!.pytest_sandbox.ImageKeepResponse\x12V\n\x0bImageRecall\x12\".pytest_sandbox.ImageRecallRequest\x1a#.pytest_sandbox.ImageRecallResponse\x12\x65\n\x10ImageFromArchive\x12\'.pytest_sandbox.ImageFromArchiveRequest\x1a(.pytest_sandbox.ImageFromArchiveResponse\x12V\n\x0bImageForget\x12\".pytest_sandbox.ImageForgetRequest\x1a#.pytest_sandbox.ImageForgetResponse\x12_\n\x0eSnapshotForget\x12%.pytest_sandbox.SnapshotForgetRequest\x1a&.pytest_sandbox.SnapshotForgetResponse\x12M\n\x08\x45xecKill\x12\x1f.pytest_sandbox.ExecKillRequest\x1a .pytest_sandbox.ExecKillResponse\x12W\n\nExecFollow\x12!.pytest_sandbox.ExecFollowRequest\x1a\".pytest_sandbox.ExecFollowResponse(\x01\x30\x01\x12`\n\rSandboxFollow\x12$.pytest_sandbox.SandboxFollowRequest\x1a%.pytest_sandbox.SandboxFollowResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pytest_sandbox._proto.extensions_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_SANDBOXMEMBERSHIP']._serialized_start=172
-  _globals['_SANDBOXMEMBERSHIP']._serialized_end=228
-  _globals['_SANDBOXCREATEINNETWORKREQUEST']._serialized_start=231
-  _globals['_SANDBOXCREATEINNETWORKREQUEST']._serialized_end=371
-  _globals['_SANDBOXRESTOREINNETWORKREQUEST']._serialized_start=374
-  _globals['_SANDBOXRESTOREINNETWORKREQUEST']._serialized_end=517
-  _globals['_SANDBOXPREPAREREQUEST']._serialized_start=520
-  _globals['_SANDBOXPREPAREREQUEST']._serialized_end=659
-  _globals['_SANDBOXPREPARERESPONSE']._serialized_start=661
-  _globals['_SANDBOXPREPARERESPONSE']._serialized_end=685
-  _globals['_SANDBOXRESTOREIMAGEREQUEST']._serialized_start=687
-  _globals['_SANDBOXRESTOREIMAGEREQUEST']._serialized_end=753
-  _globals['_SANDBOXRESTOREIMAGERESPONSE']._serialized_start=755
-  _globals['_SANDBOXRESTOREIMAGERESPONSE']._serialized_end=784
-  _globals['_SANDBOXUSAGEREQUEST']._serialized_start=786
-  _globals['_SANDBOXUSAGEREQUEST']._serialized_end=827
-  _globals['_SANDBOXUSAGERESPONSE']._serialized_start=830
-  _globals['_SANDBOXUSAGERESPONSE']._serialized_end=1068
-  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_start=1070
-  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_end=1117
-  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_start=1119
-  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_end=1165
-  _globals['_IMAGEKEEPREQUEST']._serialized_start=1167
-  _globals['_IMAGEKEEPREQUEST']._serialized_end=1216
-  _globals['_IMAGEKEEPRESPONSE']._serialized_start=1218
-  _globals['_IMAGEKEEPRESPONSE']._serialized_end=1237
-  _globals['_IMAGERECALLREQUEST']._serialized_start=1239
-  _globals['_IMAGERECALLREQUEST']._serialized_end=1272
-  _globals['_IMAGERECALLRESPONSE']._serialized_start=1274
-  _globals['_IMAGERECALLRESPONSE']._serialized_end=1313
-  _globals['_IMAGEFROMARCHIVEREQUEST']._serialized_start=1315
-  _globals['_IMAGEFROMARCHIVEREQUEST']._serialized_end=1381
-  _globals['_IMAGEFROMARCHIVERESPONSE']._serialized_start=1383
-  _globals['_IMAGEFROMARCHIVERESPONSE']._serialized_end=1427
-  _globals['_IMAGEFORGETREQUEST']._serialized_start=1429
-  _globals['_IMAGEFORGETREQUEST']._serialized_end=1467
-  _globals['_IMAGEFORGETRESPONSE']._serialized_start=1469
-  _globals['_IMAGEFORGETRESPONSE']._serialized_end=1490
-  _globals['_SNAPSHOTFORGETREQUEST']._serialized_start=1492
-  _globals['_SNAPSHOTFORGETREQUEST']._serialized_end=1536
-  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_start=1538
-  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_end=1562
-  _globals['_EXECKILLREQUEST']._serialized_start=1564
-  _globals['_EXECKILLREQUEST']._serialized_end=1615
-  _globals['_EXECKILLRESPONSE']._serialized_start=1617
-  _globals['_EXECKILLRESPONSE']._serialized_end=1635
-  _globals['_EXECFOLLOWREQUEST']._serialized_start=1638
-  _globals['_EXECFOLLOWREQUEST']._serialized_end=1844
-  _globals['_EXECFOLLOWSTART']._serialized_start=1846
-  _globals['_EXECFOLLOWSTART']._serialized_end=1948
-  _globals['_EXECFOLLOWREAD']._serialized_start=1950
-  _globals['_EXECFOLLOWREAD']._serialized_end=2051
-  _globals['_EXECFOLLOWRESPONSE']._serialized_start=2054
-  _globals['_EXECFOLLOWRESPONSE']._serialized_end=2344
-  _globals['_EXTENSIONS']._serialized_start=2347
-  _globals['_EXTENSIONS']._serialized_end=3621
+  _globals['_SANDBOXMEMBERSHIP']._serialized_start=208
+  _globals['_SANDBOXMEMBERSHIP']._serialized_end=264
+  _globals['_SANDBOXCREATEINNETWORKREQUEST']._serialized_start=267
+  _globals['_SANDBOXCREATEINNETWORKREQUEST']._serialized_end=407
+  _globals['_SANDBOXRESTOREINNETWORKREQUEST']._serialized_start=410
+  _globals['_SANDBOXRESTOREINNETWORKREQUEST']._serialized_end=553
+  _globals['_SANDBOXPREPAREREQUEST']._serialized_start=556
+  _globals['_SANDBOXPREPAREREQUEST']._serialized_end=695
+  _globals['_SANDBOXPREPARERESPONSE']._serialized_start=697
+  _globals['_SANDBOXPREPARERESPONSE']._serialized_end=721
+  _globals['_SANDBOXRESTOREIMAGEREQUEST']._serialized_start=723
+  _globals['_SANDBOXRESTOREIMAGEREQUEST']._serialized_end=789
+  _globals['_SANDBOXRESTOREIMAGERESPONSE']._serialized_start=791
+  _globals['_SANDBOXRESTOREIMAGERESPONSE']._serialized_end=820
+  _globals['_SANDBOXUSAGEREQUEST']._serialized_start=822
+  _globals['_SANDBOXUSAGEREQUEST']._serialized_end=863
+  _globals['_SANDBOXUSAGERESPONSE']._serialized_start=866
+  _globals['_SANDBOXUSAGERESPONSE']._serialized_end=1104
+  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_start=1106
+  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_end=1153
+  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_start=1155
+  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_end=1201
+  _globals['_IMAGEKEEPREQUEST']._serialized_start=1203
+  _globals['_IMAGEKEEPREQUEST']._serialized_end=1252
+  _globals['_IMAGEKEEPRESPONSE']._serialized_start=1254
+  _globals['_IMAGEKEEPRESPONSE']._serialized_end=1273
+  _globals['_IMAGERECALLREQUEST']._serialized_start=1275
+  _globals['_IMAGERECALLREQUEST']._serialized_end=1308
+  _globals['_IMAGERECALLRESPONSE']._serialized_start=1310
+  _globals['_IMAGERECALLRESPONSE']._serialized_end=1349
+  _globals['_IMAGEFROMARCHIVEREQUEST']._serialized_start=1351
+  _globals['_IMAGEFROMARCHIVEREQUEST']._serialized_end=1417
+  _globals['_IMAGEFROMARCHIVERESPONSE']._serialized_start=1419
+  _globals['_IMAGEFROMARCHIVERESPONSE']._serialized_end=1463
+  _globals['_IMAGEFORGETREQUEST']._serialized_start=1465
+  _globals['_IMAGEFORGETREQUEST']._serialized_end=1503
+  _globals['_IMAGEFORGETRESPONSE']._serialized_start=1505
+  _globals['_IMAGEFORGETRESPONSE']._serialized_end=1526
+  _globals['_SNAPSHOTFORGETREQUEST']._serialized_start=1528
+  _globals['_SNAPSHOTFORGETREQUEST']._serialized_end=1572
+  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_start=1574
+  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_end=1598
+  _globals['_EXECKILLREQUEST']._serialized_start=1600
+  _globals['_EXECKILLREQUEST']._serialized_end=1651
+  _globals['_EXECKILLRESPONSE']._serialized_start=1653
+  _globals['_EXECKILLRESPONSE']._serialized_end=1671
+  _globals['_EXECFOLLOWREQUEST']._serialized_start=1674
+  _globals['_EXECFOLLOWREQUEST']._serialized_end=1880
+  _globals['_EXECFOLLOWSTART']._serialized_start=1882
+  _globals['_EXECFOLLOWSTART']._serialized_end=1984
+  _globals['_EXECFOLLOWREAD']._serialized_start=1986
+  _globals['_EXECFOLLOWREAD']._serialized_end=2087
+  _globals['_EXECFOLLOWRESPONSE']._serialized_start=2090
+  _globals['_EXECFOLLOWRESPONSE']._serialized_end=2380
+  _globals['_SANDBOXFOLLOWREQUEST']._serialized_start=2383
+  _globals['_SANDBOXFOLLOWREQUEST']._serialized_end=2630
+  _globals['_SANDBOXFOLLOWREAD']._serialized_start=2632
+  _globals['_SANDBOXFOLLOWREAD']._serialized_end=2723
+  _globals['_SANDBOXFOLLOWRESPONSE']._serialized_start=2726
+  _globals['_SANDBOXFOLLOWRESPONSE']._serialized_end=3064
+  _globals['_SANDBOXFOLLOWOUTPUT']._serialized_start=3067
+  _globals['_SANDBOXFOLLOWOUTPUT']._serialized_end=3207
+  _globals['_EXTENSIONS']._serialized_start=3210
+  _globals['_EXTENSIONS']._serialized_end=4582
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from pytest_sandbox._proto import common_pb2 as _common_pb2
 from pytest_sandbox._proto import router_pb2 as _router_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as _sandboxes_pb2
 from pytest_sandbox._proto import snapshots_pb2 as _snapshots_pb2
@@ -217,3 +218,53 @@ class ExecFollowResponse(_message.Message):
     ahead: bool
     failed: bool
     def __init__(self, apart: bool = ..., started: bool = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_ended: bool = ..., stderr_ended: bool = ..., exit: _Optional[_Union[_router_pb2.TaskExecWaitResponse, _Mapping]] = ..., reading: _Optional[_Iterable[_Union[_router_pb2.TaskExecStdioFileDescriptor, str]]] = ..., waiting: bool = ..., ahead: bool = ..., failed: bool = ...) -> None: ...
+
+class SandboxFollowRequest(_message.Message):
+    __slots__ = ("create", "restore", "read", "close")
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    RESTORE_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_FIELD_NUMBER: _ClassVar[int]
+    create: _sandboxes_pb2.SandboxCreateRequest
+    restore: _snapshots_pb2.SandboxRestoreRequest
+    read: SandboxFollowRead
+    close: _common_pb2.FileDescriptor
+    def __init__(self, create: _Optional[_Union[_sandboxes_pb2.SandboxCreateRequest, _Mapping]] = ..., restore: _Optional[_Union[_snapshots_pb2.SandboxRestoreRequest, _Mapping]] = ..., read: _Optional[_Union[SandboxFollowRead, _Mapping]] = ..., close: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ...) -> None: ...
+
+class SandboxFollowRead(_message.Message):
+    __slots__ = ("file_descriptor", "until")
+    FILE_DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    file_descriptor: _common_pb2.FileDescriptor
+    until: int
+    def __init__(self, file_descriptor: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ..., until: _Optional[int] = ...) -> None: ...
+
+class SandboxFollowResponse(_message.Message):
+    __slots__ = ("apart", "reading", "created", "restored", "task_id", "router_jwt", "output", "result")
+    APART_FIELD_NUMBER: _ClassVar[int]
+    READING_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_JWT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    apart: bool
+    reading: _containers.RepeatedScalarFieldContainer[_common_pb2.FileDescriptor]
+    created: _sandboxes_pb2.SandboxCreateResponse
+    restored: _snapshots_pb2.SandboxRestoreResponse
+    task_id: str
+    router_jwt: str
+    output: _containers.RepeatedCompositeFieldContainer[SandboxFollowOutput]
+    result: _common_pb2.GenericResult
+    def __init__(self, apart: bool = ..., reading: _Optional[_Iterable[_Union[_common_pb2.FileDescriptor, str]]] = ..., created: _Optional[_Union[_sandboxes_pb2.SandboxCreateResponse, _Mapping]] = ..., restored: _Optional[_Union[_snapshots_pb2.SandboxRestoreResponse, _Mapping]] = ..., task_id: _Optional[str] = ..., router_jwt: _Optional[str] = ..., output: _Optional[_Iterable[_Union[SandboxFollowOutput, _Mapping]]] = ..., result: _Optional[_Union[_common_pb2.GenericResult, _Mapping]] = ...) -> None: ...
+
+class SandboxFollowOutput(_message.Message):
+    __slots__ = ("file_descriptor", "batch", "offset")
+    FILE_DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    file_descriptor: _common_pb2.FileDescriptor
+    batch: _common_pb2.TaskLogsBatch
+    offset: int
+    def __init__(self, file_descriptor: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ..., batch: _Optional[_Union[_common_pb2.TaskLogsBatch, _Mapping]] = ..., offset: _Optional[int] = ...) -> None: ...

@@ -83,7 +83,7 @@ class CloudApplication:
 
     def _servicer_of(self, rpc: str) -> object | None:
         """The servicer with the handler of an RPC. No two services have one of the same name."""
-        if rpc == "ExecFollow":  # no answer to a stream: clients know that it is not there
+        if rpc in ("ExecFollow", "SandboxFollow"):  # clients know that they are not there
             return None
         if rpc in control_methods():
             return self._controlled

@@ -85,6 +85,7 @@ class Application:
             self.recorder,
             self.faults,
             self._middleware,
+            self._outcomes,
             serve,
             store_layers=store_layers,
         )

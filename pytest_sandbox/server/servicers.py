@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from .own.extensions import ExtensionServicer
     from .own.following import FollowServicer
     from .own.inspector import InspectorServicer, ServeModal
+    from .own.main_following import MainFollowServicer
     from .own.sandbox_networks import SandboxNetworkServicer
     from .own.stored_images import StoredImageServicer
     from .rpc.faults import FaultInjector
+    from .rpc.idempotency import Outcomes
     from .rpc.middleware import Middleware
     from .rpc.recorder import Recorder
     from .v1.apps import AppServicer
@@ -121,6 +123,7 @@ RPCS: Mapping[str, str] = {
         "SnapshotForget ExecKill"
     ),
     "following": "ExecFollow",
+    "main_following": "SandboxFollow",
     "sandbox_networks": "SandboxCreateInNetwork SandboxRestoreInNetwork",
     "stored_images": "ImageKeep ImageRecall ImageFromArchive",
     # The inspector
@@ -140,6 +143,7 @@ class Servicers:
         recorder: of its calls.
         faults: those that are set.
         middleware: records and disturbs calls.
+        outcomes: of calls with an idempotency key.
         serve: starts another server on the same engine, for the inspector.
         store_layers: whether layers of builds are stored on disk, for later runs.
     """
@@ -150,6 +154,7 @@ class Servicers:
         recorder: Recorder,
         faults: FaultInjector,
         middleware: Middleware,
+        outcomes: Outcomes[Any],
         serve: ServeModal | None,
         *,
         store_layers: bool,
@@ -158,13 +163,13 @@ class Servicers:
         self._recorder = recorder
         self._faults = faults
         self._middleware = middleware
+        self._outcomes = outcomes
         self._serve = serve
         self._store_layers = store_layers
 
     def of(self, rpc: str) -> object | None:
         """The servicer with the handler of an RPC; `None` if none has one."""
-        name = _SERVICER_OF.get(rpc)
-        return None if name is None else getattr(self, name)
+        return getattr(self, _SERVICER_OF[rpc]) if rpc in _SERVICER_OF else None
 
     async def close_builds(self) -> None:
         """End all builds, and store what is not stored yet."""
@@ -173,12 +178,10 @@ class Servicers:
 
     async def close(self) -> None:
         """End what outlives the calls."""
-        if "tunnels" in vars(self):
-            await self.tunnels.close()
-        if "connect_tokens" in vars(self):
-            await self.connect_tokens.close()
+        for name in {"tunnels", "connect_tokens"} & vars(self).keys():
+            await getattr(self, name).close()
 
-    # What several of them use
+    # First what several of them use, then they in the order of `RPCS`
 
     @cached_property
     def builder(self) -> Builder:
@@ -193,8 +196,6 @@ class Servicers:
         from .model.creation import SandboxCreator
 
         return SandboxCreator(self._state, lambda: self.builder)
-
-    # In the order of `RPCS`
 
     @cached_property
     def apps(self) -> AppServicer:
@@ -413,9 +414,16 @@ class Servicers:
 
         return FollowServicer(self._state, self._middleware)
 
+    @cached_property
+    def main_following(self) -> MainFollowServicer:
+        """The RPC that creates a sandbox and follows its main process."""
+        from .own.main_following import MainFollowServicer
+
+        return MainFollowServicer(self._state, self._middleware, self._outcomes, self.of)
+
     async def _tell_followers(self) -> None:
-        if "following" in vars(self):
-            await self.following.tell()
+        for name in {"following", "main_following"} & vars(self).keys():
+            await getattr(self, name).tell()
 
     @cached_property
     def sandbox_networks(self) -> SandboxNetworkServicer:

@@ -22,13 +22,20 @@ from pytest_sandbox.server.snapshots.store import SnapshotStore
 
 from .engine_proxy import EngineProxy
 
-#: What `ExecFollow` stands for, and what goes on by calls beside it.
+#: What calls of ours stand for, and what goes on by calls beside them.
 STOOD_FOR = {
-    "TaskExecStart",
-    "TaskExecStdinWrite",
-    "TaskExecStdioRead",
-    "TaskExecWait",
-    "TaskExecPoll",
+    "ExecFollow": {
+        "TaskExecStart",
+        "TaskExecStdinWrite",
+        "TaskExecStdioRead",
+        "TaskExecWait",
+        "TaskExecPoll",
+    },
+    "SandboxFollow": {"SandboxCreate", "SandboxRestore", "SandboxGetLogs", "SandboxWait"},
+}
+_APART = {
+    "ExecFollow": extensions_pb2.ExecFollowResponse(apart=True),
+    "SandboxFollow": extensions_pb2.SandboxFollowResponse(apart=True),
 }
 #: Answers a call.
 Serve = Callable[[Any], Awaitable[None]]
@@ -114,8 +121,8 @@ class AlteredServices:
 
     def _altered(self, path: str, serve: Serve) -> Serve:
         rpc = path.rpartition("/")[2]
-        if rpc == "ExecFollow" and not STOOD_FOR.isdisjoint(self._around):
-            return _apart
+        if not STOOD_FOR.get(rpc, set()).isdisjoint(self._around):
+            return _apart(rpc)
         for around in self._around.get(rpc, ()):
             serve = _through(around, serve)
         return serve
@@ -124,10 +131,14 @@ class AlteredServices:
         return self._services.refusal(path)
 
 
-async def _apart(stream: Any) -> None:
-    """Have the calls made that `ExecFollow` stands for, as one of them is altered."""
-    await stream.recv_message()
-    await stream.send_message(extensions_pb2.ExecFollowResponse(apart=True))
+def _apart(rpc: str) -> Serve:
+    """Have the calls made that a call of ours stands for, as one of them is altered."""
+
+    async def apart(stream: Any) -> None:
+        await stream.recv_message()
+        await stream.send_message(_APART[rpc])
+
+    return apart
 
 
 def _through(around: Around, serve: Serve) -> Serve:

@@ -260,6 +260,31 @@ def swap_streams_of_the_main_process(server: Tampering) -> None:
     server.request("SandboxGetLogs", change)
 
 
+def swap_main_streams_that_are_followed(server: Tampering) -> None:
+    def change(_: Any, response: Any) -> None:
+        for output in response.output:
+            output.file_descriptor = 3 - output.file_descriptor
+
+    server.response("SandboxFollow", change)
+
+
+def lose_main_output_that_is_followed(server: Tampering) -> None:
+    def change(_: Any, response: Any) -> None:
+        for output in response.output:
+            del output.batch.items[:]
+
+    server.response("SandboxFollow", change)
+
+
+def lose_the_end_of_main_output_that_is_followed(server: Tampering) -> None:
+    def change(_: Any, response: Any) -> None:
+        kept = [output for output in response.output if not output.batch.eof]
+        del response.output[:]
+        response.output.extend(kept)
+
+    server.response("SandboxFollow", change)
+
+
 def lose_variables_of_commands(server: Tampering) -> None:
     def change(request: Any) -> None:
         for field in ("env", "secret_ids", "secret_sources"):
@@ -415,6 +440,20 @@ MUTATIONS = (
     Mutation("list the oldest first", list_the_oldest_first, ("listings_are_paged",)),
     Mutation("repeat the last of a page", repeat_the_last_of_a_page, ("listings_are_paged",)),
     Mutation("swap the main streams", swap_streams_of_the_main_process, ("main_output_is_apart",)),
+    Mutation(
+        "swap followed main streams",
+        swap_main_streams_that_are_followed,
+        ("main_output_is_apart",),
+    ),
+    Mutation(
+        "lose followed main output", lose_main_output_that_is_followed, ("main_output_is_apart",)
+    ),
+    Mutation(
+        "lose the end of followed main output",
+        lose_the_end_of_main_output_that_is_followed,
+        ("main_output_is_apart",),
+        hangs=True,
+    ),
     Mutation("lose variables of commands", lose_variables_of_commands, ("variables_arrive",)),
     Mutation("lose variables of sandboxes", lose_variables_of_sandboxes, ("variables_arrive",)),
     Mutation("forget positions", read_from_the_beginning, ("open_files_have_a_position",)),

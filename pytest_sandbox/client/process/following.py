@@ -10,32 +10,25 @@ what is asked for is told a moment later, and only if it has not come by then.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.extensions_pb2 import (
     ExecFollowRead,
     ExecFollowRequest,
+    ExecFollowResponse,
     ExecFollowStart,
 )
 from pytest_sandbox._proto.router_pb2 import (
     TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR,
     TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT,
 )
-from pytest_sandbox._shared.async_tasks import background
 
-from ..exceptions import AuthError, ResourceExhaustedError, UnimplementedError
-from ..transport.calls import TIMEOUT
-from ..transport.retries import is_transient
+from .open_stream import OpenStream
 from .output import STDERR, STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
 
-    from grpclib.client import Stream
-
-    from pytest_sandbox._proto.extensions_pb2 import ExecFollowResponse
     from pytest_sandbox._proto.router_pb2 import TaskExecStartRequest, TaskExecWaitResponse
 
     from ..transport.calls import Calls, Metadata
@@ -53,12 +46,6 @@ _STEP = 1024 * 1024
 _MUCH = 16 * 1024
 #: Commands that run and that one client follows at a time: they may run for ever.
 MOST = 32
-#: Seconds in which what is asked for may come before the server is told.
-_PATIENCE = 0.005
-#: Seconds in which the server has to say that the command has started, as with `TaskExecStart`.
-_START = TIMEOUT
-#: Besides failures that pass: errors that the calls which follow do not get, or tell better.
-_ELSEWHERE = (AuthError, ResourceExhaustedError, UnimplementedError)
 
 
 class _Received:
@@ -103,7 +90,7 @@ class _Received:
         self.data.clear()
 
 
-class Following:
+class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
     """What comes by one call about one command. On the portal's loop only.
 
     Args:
@@ -111,40 +98,28 @@ class Following:
         metadata: of the call.
         command: to start.
         given: all of its standard input, to get all of its output; `None` to get what is asked for.
-
-    Attributes:
-        over: whether nothing more will come.
     """
 
     def __init__(
         self, calls: Calls, metadata: Metadata, command: TaskExecStartRequest, given: bytes | None
     ) -> None:
-        self._calls = calls
+        super().__init__(calls, calls.followed)
         self._whole = given is not None
         self._streams = {
             STDOUT: _Received(TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT),
             STDERR: _Received(TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR),
         }
         self._started = self._ahead = self._failed = False
-        self.over = False
         self._exit: TaskExecWaitResponse | None = None
         self._waits = self._waiting = self._waits_elsewhere = False
-        self._untold = False
-        self._error: Exception | None = None
-        self._stream: Stream[ExecFollowRequest, ExecFollowResponse] | None = None
-        self._changes: set[asyncio.Future[None]] = set()
-        self._loop = asyncio.get_running_loop()
         start = ExecFollowStart(command=command, whole=self._whole, input=given)
-        calls.followed.begin(self)
-        self._task = background(self._receive(metadata, ExecFollowRequest(start=start)))
-        self._task.add_done_callback(lambda _: calls.followed.over(self))
-        # After that, a call of its own starts it, whose deadline ends in an error.
-        self._patience = self._loop.call_later(_START, self.close)
-
-    @property
-    def refused(self) -> bool:
-        """Whether the server may not have the call."""
-        return isinstance(self._error, UnimplementedError)
+        self._open(
+            lambda link: link.extensions.ExecFollow,
+            metadata,
+            "TaskExecStart",
+            ExecFollowRequest(start=start),
+            whole=self._whole,
+        )
 
     @property
     def has_begun(self) -> bool:
@@ -159,7 +134,8 @@ class Following:
         """
         while not (self._started or self.over):
             await self._change()
-        self._check()
+        if not self._started:
+            self._raise_unless_elsewhere()
         return self._started
 
     async def everything(self) -> tuple[TaskExecWaitResponse, bytes, bytes] | None:
@@ -170,20 +146,12 @@ class Following:
         """
         while not self.over:
             await self._change()
-        self._check()
+        if not self._started:
+            self._raise_unless_elsewhere()
         out, err = self._streams[STDOUT], self._streams[STDERR]
         if self._exit is None or not (out.ended and err.ended):
             return None
         return self._exit, bytes(out.data), bytes(err.data)
-
-    def _check(self) -> None:
-        """Raise the error with which the command could not be started."""
-        error = self._error
-        if error is None or self._started:
-            return
-        if not (isinstance(error, _ELSEWHERE) or is_transient(error)):
-            # Frames of `contextlib`, which are not hidden like these, are of no use to anybody.
-            raise error.with_traceback(None)
 
     async def chunks(self, descriptor: int, offset: int) -> AsyncGenerator[bytes, None]:
         """What comes of a stream from an offset on.
@@ -239,13 +207,6 @@ class Following:
         """How the command ended, if that has come ahead; never while calls are recorded."""
         return self._exit if self._ahead and self._alive else None
 
-    def close(self) -> None:
-        """Have nothing more come."""
-        self._task.cancel()  # which may not have begun
-        self._patience.cancel()
-        self.over = True
-        self._wake()
-
     def retire(self) -> bool:
         """Have nothing more come, and forget what was not asked for, which other calls get.
 
@@ -260,33 +221,8 @@ class Following:
         self.close()
         return True
 
-    @property
-    def _alive(self) -> bool:
-        """Whether anything may still come: not so in a fork, or after the portal was closed."""
-        return not self.over and self._loop is asyncio.get_running_loop()
-
-    async def _receive(self, metadata: Metadata, first: ExecFollowRequest) -> None:
-        try:
-            async with self._calls.conversation(
-                lambda link: link.extensions.ExecFollow, metadata, "TaskExecStart"
-            ) as stream:
-                await stream.send_message(first, end=self._whole)
-                self._stream = stream
-                while (response := await stream.recv_message()) is not None:
-                    self._take(response)
-                if not self._whole:
-                    await stream.end()
-        except Exception as error:
-            self._error = error
-        finally:
-            self._stream = None
-            self.over = True
-            self._patience.cancel()
-            self._wake()
-
     def _take(self, response: ExecFollowResponse) -> None:
         begins = not self._started
-        self._patience.cancel()
         self._started = self._started or response.started or not response.apart
         self._ahead = self._ahead or response.ahead
         if response.apart:
@@ -301,7 +237,6 @@ class Following:
         self._failed = self._failed or response.failed
         if begins or response.failed:
             self._ask()
-        self._wake()
         if not self._whole and (self._failed or self._exit is not None):
             self._calls.followed.ended(self)
 
@@ -321,13 +256,11 @@ class Following:
             return
         if self._failed or not self._ahead:
             self._tell()
-        elif not self._untold:
-            self._untold = True
-            self._loop.call_later(_PATIENCE, self._tell)
+        else:
+            self._tell_soon(self._tell)
 
     def _tell(self) -> None:
         """Tell the server what is asked for here, unless all has come, and was a success."""
-        self._untold = False
         for received in self._streams.values():
             if received.is_untold and not (received.ended and self._exit is not None):
                 self._allow(received)
@@ -346,27 +279,3 @@ class Following:
         if not self._waiting:
             self._say(ExecFollowRequest(wait=True))
         self._say(ExecFollowRequest(wait=False))
-
-    def _say(self, request: ExecFollowRequest) -> None:
-        if self._stream is not None and self._alive:
-            background(self._send(self._stream, request))
-
-    async def _send(
-        self, stream: Stream[ExecFollowRequest, ExecFollowResponse], request: ExecFollowRequest
-    ) -> None:
-        # If the connection is broken, what was asked for is asked for again by other calls.
-        with contextlib.suppress(Exception):
-            await stream.send_message(request)
-
-    async def _change(self) -> None:
-        change = self._loop.create_future()
-        self._changes.add(change)
-        try:
-            await change
-        finally:
-            self._changes.discard(change)
-
-    def _wake(self) -> None:
-        for change in self._changes:
-            if not change.done():
-                change.set_result(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.common_pb2 import FILE_DESCRIPTOR_STDERR, FILE_DESCRIPTOR_STDOUT
@@ -15,7 +16,10 @@ from .output import STDOUT, OutputStream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from pytest_sandbox._proto.common_pb2 import TaskLogsBatch
+
     from ..transport.calls import Calls
+    from .main_following import FollowedMain
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -24,17 +28,24 @@ _HOLD = 55.0
 
 
 class MainStdio:
-    """Input and output of the main process of one sandbox."""
+    """Input and output of the main process of one sandbox.
 
-    def __init__(self, calls: Calls, sandbox_id: str) -> None:
+    Args:
+        calls: to call with.
+        sandbox_id: which.
+        followed: by the call that tells of it, if there is one.
+    """
+
+    def __init__(self, calls: Calls, sandbox_id: str, followed: FollowedMain | None) -> None:
         self._calls = calls
+        self._followed = followed
         self._sandbox_id = sandbox_id
         self._index = 0
         self._writing = asyncio.Lock()
 
     def output(self, descriptor: int) -> OutputStream:
         """What it writes to `STDOUT` or `STDERR`, from its beginning."""
-        return _MainOutput(self._calls, self._sandbox_id, descriptor)
+        return _MainOutput(self._calls, self._sandbox_id, descriptor, self._followed)
 
     async def write(self, data: bytes, eof: bool) -> None:
         """Write to its standard input.
@@ -57,8 +68,12 @@ class MainStdio:
 
 
 class _MainOutput(OutputStream):
-    def __init__(self, calls: Calls, sandbox_id: str, descriptor: int) -> None:
+    def __init__(
+        self, calls: Calls, sandbox_id: str, descriptor: int, followed: FollowedMain | None
+    ) -> None:
         self._calls = calls
+        self._descriptor = descriptor
+        self._followed = followed
         self._request = SandboxGetLogsRequest(
             sandbox_id=sandbox_id,
             file_descriptor=FILE_DESCRIPTOR_STDOUT
@@ -70,11 +85,20 @@ class _MainOutput(OutputStream):
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What comes from the position on; whole characters only, as the wire has text here."""
+        if self._followed is not None:
+            async with aclosing(self._followed.following.batches(self._descriptor)) as came:
+                async for batch in came:
+                    if data := self._taken(batch):
+                        yield data
         while not self._ended:
             async for batch in self._calls.stream(
                 lambda link: link.control.SandboxGetLogs, lambda: self._request, {}, CONTROL
             ):
-                self._request.last_entry_id = batch.entry_id or self._request.last_entry_id
-                self._ended = self._ended or batch.eof
-                if text := "".join(item.data for item in batch.items):
-                    yield text.encode()
+                if data := self._taken(batch):
+                    yield data
+
+    def _taken(self, batch: TaskLogsBatch) -> bytes:
+        """The bytes of a batch, behind which the position is then."""
+        self._request.last_entry_id = batch.entry_id or self._request.last_entry_id
+        self._ended = self._ended or batch.eof
+        return "".join(item.data for item in batch.items).encode()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..base_client import BaseClient
+    from ..process.main_following import FollowedMain
     from ..process.task_calls import TaskCalls
     from ..transport.calls import Calls
 
@@ -63,6 +64,8 @@ class LifetimeMethods:
     #: The same, also after `detach`.
     _lasting_client: BaseClient
     _task: TaskCalls
+    #: The call that tells of its main process, if there is one.
+    _followed: FollowedMain | None = None
     #: The id of its app, once it is known.
     _app: str = ""
     _result: GenericResult | None = None
@@ -79,8 +82,9 @@ class LifetimeMethods:
             SandboxTerminatedError: it was terminated.
         """
         calls = self._lasting_client.calls
-        while (result := await self._ask(calls, calls.hold)) is None:
-            pass
+        result = self._told()
+        while result is None:
+            result = await self._ask(calls, calls.hold)
         if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
             raise SandboxTimeoutError(f"{self._id} reached its timeout=")
         if result.status == GenericResult.GENERIC_STATUS_TERMINATED and raise_on_termination:
@@ -89,7 +93,8 @@ class LifetimeMethods:
     @dual
     async def poll(self) -> int | None:
         """The `returncode`, asked for now: `None` while it runs."""
-        await self._ask(self._client.calls, 0)
+        if self._told() is None:
+            await self._ask(self._client.calls, 0)
         return self.returncode
 
     @dual
@@ -100,6 +105,8 @@ class LifetimeMethods:
             wait: ask how it ended too, and return its `returncode`; `None` otherwise.
         """
         request = SandboxTerminateRequest(sandbox_id=self._id)
+        if self._followed is not None:
+            self._followed.following.retire()
         await self._client.calls.control(
             lambda link: (
                 link.control.SandboxTerminateV2 if self._second else link.control.SandboxTerminate
@@ -196,6 +203,13 @@ class LifetimeMethods:
         if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
             return "terminated"
         return exit_code_text(self._result.exitcode)
+
+    def _told(self) -> GenericResult | None:
+        """How it ended, if the server has said so without being asked."""
+        if self._followed is None or self._followed.following.result is None:
+            return None
+        self._result = self._followed.following.result
+        return self._result
 
     async def _ask(self, calls: Calls, hold: float) -> GenericResult | None:
         """How it ended, if it does within `hold` seconds."""

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
 
     from ..base_client import BaseClient
+    from ..process.main_following import FollowedMain
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -83,7 +84,10 @@ def _creating(
 
 
 async def _created(spec: Specification) -> Sandbox:
-    return _of_task(spec.client, await created(spec), tuple(spec.definition.entrypoint_args))
+    task, followed = await created(spec)
+    spec.client.created(task.sandbox_id)
+    command = tuple(spec.definition.entrypoint_args)
+    return Sandbox(task.sandbox_id, spec.client, task, command, followed)
 
 
 async def _restored(
@@ -92,12 +96,9 @@ async def _restored(
     name: str | None,
     member: SandboxMembership | None,
 ) -> Sandbox:
-    return _of_task(client, await restored(client, snapshot, name, member))
-
-
-def _of_task(client: BaseClient, task: TaskCalls, command: tuple[str, ...] = ()) -> Sandbox:
+    task, followed = await restored(client, snapshot, name, member)
     client.created(task.sandbox_id)
-    return Sandbox(task.sandbox_id, client, task, command)
+    return Sandbox(task.sandbox_id, client, task, followed=followed)
 
 
 def _unpickled(sandbox_id: str, where: str, command: tuple[str, ...]) -> Sandbox:
@@ -131,17 +132,29 @@ class Sandbox(
         client: BaseClient,
         task: TaskCalls | None = None,
         command: tuple[str, ...] = (),
+        followed: FollowedMain | None = None,
     ) -> None:
         self._id = sandbox_id
         self._main_command = command
         self._second = is_second(sandbox_id)
         self._client = self._lasting_client = client
         self._task = task or TaskCalls(client.calls, sandbox_id)
-        self._begin()
+        self._begin(followed)
 
-    def _begin(self) -> None:
-        """Read and write the streams of the main process from their beginning."""
-        stdio = RouterStdio(self._task) if self._second else MainStdio(self._client.calls, self._id)
+    def _begin(self, followed: FollowedMain | None = None) -> None:
+        """Read and write the streams of the main process from their beginning.
+
+        Args:
+            followed: by the call that tells of it, if there is one.
+        """
+        if self._followed is not None:
+            self._followed.following.close()
+        self._followed = followed
+        stdio = (
+            RouterStdio(self._task)
+            if self._second
+            else MainStdio(self._client.calls, self._id, followed)
+        )
         self._stdin = StreamWriter(stdio.write)
         self._stdout: StreamReader[str] = StreamReader(
             stdio.output(STDOUT), STDOUT, repr(self), text=True, by_line=True

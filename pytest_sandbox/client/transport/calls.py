@@ -56,6 +56,8 @@ class Calls(Unpicklable):
         self.missing: set[str] = set()
         #: Those by which commands are followed.
         self.followed = OpenCalls()
+        #: Those by which main processes are.
+        self.followed_mains = OpenCalls()
         caller = os.environ.get(CALLER_VARIABLE)
         #: Sent with every call.
         self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
@@ -78,14 +80,18 @@ class Calls(Unpicklable):
         return (await self.control_with_metadata(method, request, timeout=timeout))[0]
 
     async def control_with_metadata(
-        self, method: Unary[Req, Res], request: Req, *, timeout: float | None = TIMEOUT
+        self,
+        method: Unary[Req, Res],
+        request: Req,
+        *,
+        timeout: float | None = TIMEOUT,
+        key: str = "",
     ) -> tuple[Res, Metadata]:
-        """The same, with the initial metadata of the answer."""
-        key = str(uuid.uuid4())
+        """The same, with the initial metadata of the answer; `key` is of an earlier attempt."""
+        key = key or new_key()
 
         async def attempt(number: int) -> tuple[Res, Metadata]:
-            metadata = {"x-idempotency-key": key, "x-retry-attempt": str(number)}
-            return await self._once(method, request, metadata, timeout)
+            return await self._once(method, request, attempt_metadata(key, number), timeout)
 
         with translated(_rpc(request), self._channels.server):
             return await retrying(attempt, CONTROL, self.clock)
@@ -206,6 +212,21 @@ class Calls(Unpicklable):
                 while (message := await stream.recv_message()) is not None:
                     yield message
                     self._channels.wait()  # another call may read on
+
+
+def new_key() -> str:
+    """An idempotency key."""
+    return str(uuid.uuid4())
+
+
+def attempt_metadata(key: str, number: int) -> Metadata:
+    """Metadata of an attempt to make a call of the control plane.
+
+    Args:
+        key: of all attempts.
+        number: of this one, counted from 0.
+    """
+    return {"x-idempotency-key": key, "x-retry-attempt": str(number)}
 
 
 def _rpc(request: object) -> str:

@@ -94,6 +94,7 @@ class ServedSandbox:
         ended: when, on the same clock; `None` while it runs.
         finished_at: in seconds since the epoch.
         on_end: called when it has ended.
+        at_end: called then too.
         exit_image: of its files as they were at its end, once it has ended, if that was asked for.
         commit: of what it wrote to volumes, once it has ended, with what of it is lost; `None` if
             it has no copies of volumes.
@@ -137,6 +138,7 @@ class ServedSandbox:
         self.exit_image: asyncio.Future[ImageRecord] | None = None
         self._samples = UsageSamples(self.created_at)
         self.on_end: Callable[[ServedSandbox], None] = lambda _: None
+        self.at_end: list[Callable[[], None]] = []
         self.commit: asyncio.Future[list[Loss]] | None = None
         self._mounts = MountedSnapshots()
         self._used_before = Usage(0.0, 0, 0, 0, 0)
@@ -406,6 +408,8 @@ class ServedSandbox:
         self._task_ended()
         self.commands.sandbox_ended(self.why_ended)
         self._over.set()
+        for tell in self.at_end:
+            tell()
         self.on_end(self)
 
     def _task_ended(self) -> None:

@@ -27,7 +27,7 @@ _STOOD_FOR = (
     "TaskExecPoll",
 )
 #: Seconds that a client has to hear that its calls are recorded or disturbed from now on.
-_PATIENCE = 1.0
+PATIENCE = 1.0
 
 
 class FollowServicer:
@@ -92,7 +92,7 @@ class FollowServicer:
         """
         told = [follower.apart for follower in self._followers if follower.has_to_part()]
         if told:
-            await asyncio.wait(told, timeout=_PATIENCE)
+            await asyncio.wait(told, timeout=PATIENCE)
 
     def _disturbed(self) -> bool:
         return any(map(self._middleware.disturbs, _STOOD_FOR))

@@ -17,12 +17,15 @@ class StoodFor:
         rpc: its name.
         made: the call that stands for it.
         middleware: records it.
+
+    Attributes:
+        call: what its handler gets.
     """
 
     def __init__(self, rpc: str, made: ServedCall, middleware: Middleware) -> None:
-        self._call = ServedCall(rpc, made.listener, made.metadata)
-        self._call.task_id = made.task_id
-        self._watched = middleware.begin(self._call)
+        self.call = ServedCall(rpc, made.listener, made.metadata)
+        self.call.task_id = made.task_id
+        self._watched = middleware.begin(self.call)
         self._over = False
 
     async def request(self, message: Callable[[ServedCall], Message]) -> None:
@@ -32,7 +35,7 @@ class StoodFor:
             message: makes the request.
         """
         if self._watched.watches:
-            await self._watched.request(message(self._call))
+            await self._watched.request(message(self.call))
 
     def respond(self, message: Message) -> None:
         """It is answered, in part if it is a stream."""
@@ -46,7 +49,7 @@ class StoodFor:
 
     def fail(self, error: BaseException) -> None:
         """It has failed, or was cancelled."""
-        self._exit(failure(error, self._call.rpc) if isinstance(error, Exception) else error)
+        self._exit(failure(error, self.call.rpc) if isinstance(error, Exception) else error)
 
     def give_up(self) -> None:
         """The client has given it up, unless it has ended."""

@@ -9,19 +9,19 @@ Every call goes through these steps, in this order:
 5. The response passes the middleware on its way back.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 from grpclib.const import Cardinality
 
 from .auth import ListenerConfig
-from .call import IDEMPOTENCY_KEY, AnyStream, Serve, ServedCall, room_of
+from .call import AnyStream, Serve, ServedCall, room_of
 from .connection import let_in
 from .disruption import ResponseLost
 from .errors import failure, invalid, unimplemented
 from .handlers import RpcHandler
-from .idempotency import Outcomes
+from .idempotency import Outcomes, remembering
 from .middleware import CallMiddleware, Middleware
 from .refusals import refusal
 
@@ -78,7 +78,7 @@ class Dispatch:
         )
 
     def _unary(self, handler: RpcHandler) -> Serve:
-        function = self._remembering(handler) if handler.once else handler.function
+        function = remembering(handler, self._outcomes) if handler.once else handler.function
         begin = _unrecorded if handler.unrecorded else self._begin
 
         async def answer(stream: AnyStream, call: ServedCall) -> None:
@@ -165,28 +165,6 @@ class Dispatch:
                     await stream.send_message(response)
 
         return serve
-
-    def _remembering(self, handler: RpcHandler) -> Callable[[Any, ServedCall], Awaitable[Any]]:
-        """The handler, run once for each idempotency key."""
-
-        async def run(request: Any, call: ServedCall) -> tuple[Any, ServedCall]:
-            response = await handler.function(request, call)
-            call.forget_stream()
-            return response, call
-
-        async def remembered(request: Any, call: ServedCall) -> Any:
-            key = call.header(IDEMPOTENCY_KEY)
-            if not key:
-                return await handler.function(request, call)
-            response, first = await self._outcomes.once(
-                handler.rpc, key, lambda: run(request, call)
-            )
-            if first is not call:
-                call.initial_metadata, call.on_lost = first.initial_metadata, first.lose
-                first.lost = False
-            return response
-
-        return remembered
 
 
 async def _receive(stream: AnyStream) -> Any:

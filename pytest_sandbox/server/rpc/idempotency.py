@@ -7,9 +7,11 @@ own, so that a client that disconnects in the middle finds the outcome when it c
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..model.retention import Retention
+from .call import IDEMPOTENCY_KEY, ServedCall
+from .handlers import RpcHandler
 
 T = TypeVar("T")
 
@@ -35,6 +37,29 @@ class Outcomes(Generic[T]):
         if of_rpc is None:
             of_rpc = self._of_rpc[rpc] = _OfRpc(self._capacity)
         return await of_rpc.outcome(key, run)
+
+
+def remembering(
+    handler: RpcHandler, outcomes: Outcomes[Any]
+) -> Callable[[Any, ServedCall], Awaitable[Any]]:
+    """A handler, run once for each idempotency key."""
+
+    async def run(request: Any, call: ServedCall) -> tuple[Any, ServedCall]:
+        response = await handler.function(request, call)
+        call.forget_stream()
+        return response, call
+
+    async def remembered(request: Any, call: ServedCall) -> Any:
+        key = call.header(IDEMPOTENCY_KEY)
+        if not key:
+            return await handler.function(request, call)
+        response, first = await outcomes.once(handler.rpc, key, lambda: run(request, call))
+        if first is not call:
+            call.initial_metadata, call.on_lost = first.initial_metadata, first.lose
+            first.lost = False
+        return response
+
+    return remembered
 
 
 class _OfRpc(Generic[T]):

@@ -27,6 +27,40 @@ _BEGINNING = ("", "0-0")
 _ENTRY_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
 
 
+class LogText:
+    """Output as batches of text, whose characters are never split.
+
+    Bytes that are not UTF-8 become U+FFFD.
+
+    Args:
+        sandbox: whose output.
+        descriptor: which of its streams.
+        offset: in it, where the text begins.
+
+    Attributes:
+        offset: behind what was given.
+    """
+
+    def __init__(
+        self, sandbox: ServedSandbox, descriptor: "common_pb2.FileDescriptor", offset: int
+    ) -> None:
+        self.offset = offset
+        self._sandbox = sandbox
+        self._generation = sandbox.generation
+        self._descriptor = descriptor
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def batch(self, data: bytes) -> common_pb2.TaskLogsBatch | None:
+        """What comes next; nothing is the end. `None` if that is no whole character."""
+        self.offset += len(data)
+        text = self._decoder.decode(data, final=not data)
+        if data and not text:
+            return None
+        kept_back = len(self._decoder.getstate()[0])
+        entry = f"{self.offset - kept_back}-{self._generation}"
+        return _batch(self._sandbox, text, entry, not data, self._descriptor)
+
+
 class LogServicer:
     """The log RPC."""
 
@@ -36,10 +70,7 @@ class LogServicer:
     async def SandboxGetLogs(
         self, request: pb.SandboxGetLogsRequest, call: ServedCall
     ) -> AsyncIterator[common_pb2.TaskLogsBatch]:
-        """Output as it comes, until its end, or `timeout` seconds have passed.
-
-        Characters are never split; bytes that are not UTF-8 become U+FFFD.
-        """
+        """Output as it comes, until its end, or `timeout` seconds have passed."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
         log = output(sandbox.commands.main_logs, request.file_descriptor)
@@ -51,21 +82,16 @@ class LogServicer:
             return
         clock = self._state.clock
         deadline = clock.monotonic() + request.timeout
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = LogText(sandbox, request.file_descriptor, offset)
 
         async def room() -> int:
             # A byte that is not UTF-8 becomes three.
             return await call.room(3 * CHUNK) // 3
 
-        while (data := await read_until(log, offset, clock, deadline, room)) is not None:
-            offset += len(data)
-            text = decoder.decode(data, final=not data)
-            eof = not data
-            if text or eof:
-                kept_back = len(decoder.getstate()[0])
-                entry = f"{offset - kept_back}-{generation}"
-                yield _batch(sandbox, text, entry, eof, request.file_descriptor)
-            if eof:
+        while (data := await read_until(log, text.offset, clock, deadline, room)) is not None:
+            if (batch := text.batch(data)) is not None:
+                yield batch
+            if not data:
                 return
 
 

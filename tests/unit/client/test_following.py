@@ -360,7 +360,7 @@ def test_run_waits_for_a_command_that_takes_its_time(
     either: FakeSandboxes, calls: list[Channels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower, "_STARTED_AFTER", 0.01)
-    monkeypatch.setattr(following, "_START", 0.1)
+    monkeypatch.setattr("pytest_sandbox.client.process.open_stream._ANSWER", 0.1)
     overdue: list[None] = []
 
     async def slowly(call: Any) -> int:
@@ -380,7 +380,7 @@ def test_run_waits_for_a_command_that_takes_its_time(
 def test_a_start_that_hangs_is_tried_again_by_a_call_with_a_deadline(
     either: FakeSandboxes, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    monkeypatch.setattr(following, "_START", 0.01)
+    monkeypatch.setattr("pytest_sandbox.client.process.open_stream._ANSWER", 0.01)
     start = FollowServicer._started
     given_up: list[None] = []
 

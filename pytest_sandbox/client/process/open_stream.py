@@ -1,0 +1,164 @@
+"""A call of ours that stays open and stands for several, which go on wherever it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pytest_sandbox._shared.async_tasks import background
+
+from ..exceptions import AuthError, ResourceExhaustedError, UnimplementedError
+from ..transport.calls import TIMEOUT
+from ..transport.retries import is_transient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grpclib.client import Stream
+
+    from ..transport.calls import Calls, Metadata, Talking
+    from ..transport.open_calls import OpenCalls
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+#: Seconds in which the server has to answer, as it has for the call that this stands for first.
+_ANSWER = TIMEOUT
+#: Seconds in which what is asked for may come before the server is told.
+_PATIENCE = 0.005
+#: Besides failures that pass: errors that the calls which follow do not get, or tell better.
+_ELSEWHERE = (AuthError, ResourceExhaustedError, UnimplementedError)
+
+
+class OpenStream(ABC, Generic[Req, Res]):
+    """Such a call. On the portal's loop only.
+
+    Args:
+        calls: make it.
+        kept: it is one of these.
+
+    Attributes:
+        over: whether nothing more will come.
+    """
+
+    def __init__(self, calls: Calls, kept: OpenCalls) -> None:
+        self._calls = calls
+        self._kept = kept
+        self.over = False
+        self._error: Exception | None = None
+        self._stream: Stream[Req, Res] | None = None
+        self._changes: set[asyncio.Future[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._telling: asyncio.TimerHandle | None = None
+
+    def _open(
+        self, method: Talking[Req, Res], metadata: Metadata, rpc: str, first: Req, *, whole: bool
+    ) -> None:
+        """Make the call.
+
+        Args:
+            method: which.
+            metadata: of it.
+            rpc: what it stands for first, for errors.
+            first: the first message.
+            whole: whether it is the last.
+        """
+        self._kept.begin(self)
+        self._task = background(self._receive(method, metadata, rpc, first, whole))
+        self._task.add_done_callback(lambda _: self._kept.over(self))
+        # After that, a call of its own does it, whose deadline ends in an error.
+        self._patience = self._loop.call_later(_ANSWER, self.close)
+
+    @abstractmethod
+    def _take(self, response: Res) -> None:
+        """Take what came."""
+
+    @abstractmethod
+    def retire(self) -> bool:
+        """Have nothing more come, and forget what was not asked for, which other calls get.
+
+        Returns:
+            Whether that was done: not so while something is waited for.
+        """
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server may not have the call."""
+        return isinstance(self._error, UnimplementedError)
+
+    def close(self) -> None:
+        """Have nothing more come."""
+        if self._loop is asyncio.get_running_loop():  # else in a fork
+            self._task.cancel()  # which may not have begun
+            self._patience.cancel()
+        self.over = True
+        self._wake()
+
+    @property
+    def _alive(self) -> bool:
+        """Whether anything may still come: not so in a fork, or after the portal was closed."""
+        return not self.over and self._loop is asyncio.get_running_loop()
+
+    def _raise_unless_elsewhere(self) -> None:
+        """Raise the error that it ended with, unless a call of its own gets another one."""
+        error = self._error
+        if error is None or isinstance(error, _ELSEWHERE) or is_transient(error):
+            return
+        # Frames of `contextlib`, which are not hidden like these, are of no use to anybody.
+        raise error.with_traceback(None)
+
+    async def _receive(
+        self, method: Talking[Req, Res], metadata: Metadata, rpc: str, first: Req, whole: bool
+    ) -> None:
+        try:
+            async with self._calls.conversation(method, metadata, rpc) as stream:
+                await stream.send_message(first, end=whole)
+                self._stream = stream
+                while (response := await stream.recv_message()) is not None:
+                    self._patience.cancel()
+                    self._take(response)
+                    self._wake()
+                if not whole:
+                    await stream.end()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._stream = None
+            self.over = True
+            self._patience.cancel()
+            self._wake()
+
+    def _tell_soon(self, tell: Callable[[], None]) -> None:
+        """Have the server told what is asked for, unless all of it comes within a moment."""
+        if self._telling is None:
+            self._telling = self._loop.call_later(_PATIENCE, self._tell_now, tell)
+
+    def _tell_now(self, tell: Callable[[], None]) -> None:
+        self._telling = None
+        tell()
+
+    def _say(self, request: Req) -> None:
+        if self._stream is not None and self._alive:
+            background(self._send(self._stream, request))
+
+    async def _send(self, stream: Stream[Req, Res], request: Req) -> None:
+        # If the connection is broken, what was asked for is asked for again by other calls.
+        with contextlib.suppress(Exception):
+            await stream.send_message(request)
+
+    async def _change(self) -> None:
+        change = self._loop.create_future()
+        self._changes.add(change)
+        try:
+            await change
+        finally:
+            self._changes.discard(change)
+
+    def _wake(self) -> None:
+        for change in self._changes:
+            if not change.done():
+                change.set_result(None)
