@@ -103,29 +103,49 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         self._port_scripts: Rules[PortScript] = Rules()
         self._host_scripts: Rules[HostScript] = Rules()
         self._faults = FaultTable()
-        self._problems = Problems(
-            lambda argv: self._scripts.nearest(lambda each: each.difference(argv)),
-            lambda port: self._port_scripts.nearest(lambda each: each.difference(port)),
-            lambda target: self._host_scripts.nearest(lambda each: each.difference(target)),
-        )
-        self._hooks = KernelHooks(
-            programs=_PROGRAMS,
-            command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
-            port=self._scripted_port,
-            problems=self._problems,
-            outside=lambda kernel: ScriptedOutside(kernel, self._host_scripts),
-            faults=self._faults,
-            members_of=self._members_of,
-        )
+        self._networks: dict[str, Members[Ports]] = {}
+        self._hooks = self._kernel_hooks()
         self._gpus = GpuPool(gpus)
         self._network = network
         self._disk = disk
         self._base: DiskSnapshot | None = None
         self._images = StoredSnapshots()
         self._volumes: dict[str, Disk] = {}
-        self._networks: dict[str, Members[Ports]] = {}
         self._tasks: list[MemoryTask] = []
         self._closed = False
+
+    def _kernel_hooks(self) -> KernelHooks:
+        """What it does for its kernels; does not refer back, so that it is freed at once."""
+        scripts, ports, hosts, networks = (
+            self._scripts,
+            self._port_scripts,
+            self._host_scripts,
+            self._networks,
+        )
+        self._problems = problems = Problems(
+            lambda argv: scripts.nearest(lambda each: each.difference(argv)),
+            lambda port: ports.nearest(lambda each: each.difference(port)),
+            lambda target: hosts.nearest(lambda each: each.difference(target)),
+        )
+
+        def scripted_port(kernel: KernelInterface, port: int) -> Acceptor | None:
+            script = ports.find(lambda each: each.matches(kernel, port))
+            return script.accept(kernel, port) if script else None
+
+        def members_of(spec: TaskSpec) -> "Members[Ports] | None":
+            if spec.membership is None:
+                return None
+            return networks.setdefault(spec.membership.network, Members())
+
+        return KernelHooks(
+            programs=_PROGRAMS,
+            command=lambda proc, argv: scripts.find(lambda each: each.matches(proc, argv)),
+            port=scripted_port,
+            problems=problems,
+            outside=lambda kernel: ScriptedOutside(kernel, hosts),
+            faults=self._faults,
+            members_of=members_of,
+        )
 
     async def start(self) -> EngineInfo:
         """Make the engine ready."""
@@ -184,9 +204,9 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             self._gpus.give_back(gpus)
             raise
         task.at_end.append(lambda: self._gpus.give_back(gpus))
-        task.beside = lambda spec: self._made(spec, task)
+        task.beside = self._made
         task.files_of = self._files_of
-        task.enter = lambda membership: self._enter(task, membership)
+        task.enter = self._enter
         if spec.membership is not None:
             self._join(task, spec.membership)
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
@@ -206,11 +226,6 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         if spec.main is not None:
             task.start_main(spec.main)
         return task
-
-    def _members_of(self, spec: TaskSpec) -> "Members[Ports] | None":
-        if spec.membership is None:
-            return None
-        return self._networks.setdefault(spec.membership.network, Members())
 
     def _enter(self, task: MemoryTask, membership: Membership) -> None:
         members = self._networks.setdefault(membership.network, Members())
@@ -381,10 +396,6 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             *self._port_scripts.unused(),
             *self._host_scripts.unused(),
         ]
-
-    def _scripted_port(self, kernel: KernelInterface, port: int) -> Acceptor | None:
-        script = self._port_scripts.find(lambda each: each.matches(kernel, port))
-        return script.accept(kernel, port) if script else None
 
     async def close(self) -> None:
         """End every task; a second call does nothing."""

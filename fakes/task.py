@@ -107,11 +107,11 @@ class MemoryTask(
         self._main: MemoryProcess | None = None
         self.at_end: list[Callable[[], None]] = []
         #: Makes a task that shares its limits; the engine's.
-        self.beside: Callable[[TaskSpec], MemoryTask] | None = None
+        self.beside: Callable[[TaskSpec, MemoryTask], MemoryTask] | None = None
         #: The files of an image; the engine's.
         self.files_of: Callable[[DirectorySnapshot | RootImage], DiskSnapshot] | None = None
         #: Makes it a member of a network; the engine's.
-        self.enter: Callable[[Membership], None] | None = None
+        self.enter: Callable[[MemoryTask, Membership], None] | None = None
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
         self._at_exit: Snapshot | None = None
@@ -156,7 +156,7 @@ class MemoryTask(
         """Create a task that shares the limits of this one."""
         self._check()
         assert self.beside is not None
-        return self.beside(spec)
+        return self.beside(spec, self)
 
     async def join(self, membership: Membership) -> None:
         """Be in a network of sandboxes, although it was created in none."""
@@ -168,7 +168,7 @@ class MemoryTask(
             check_network(self.spec.network, member=True)
         assert self.enter is not None
         self.spec = replace(self.spec, membership=membership)
-        self.enter(membership)
+        self.enter(self, membership)
 
     async def network_log(self) -> NetworkLog:
         """What scripted commands connected to."""
@@ -308,6 +308,7 @@ class MemoryTask(
             self.files.end()
             for call in self.at_end:
                 call()
+            self.at_end.clear()
             self._over.set()
 
     def _check_path(self, path: str) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
@@ -72,15 +73,15 @@ class Disk:
     ) -> None:
         self.now_ns = now_ns
         self._shared = shared
-        self.watches = Watches(self.spot_of)
         self._handles: dict[int, list[InodeHolder]] = {}
         if start is not None:
             self._table = start.table.fork()
             self._next_number, self.size, self._used = start.next_number, start.size, start.used
-            return
-        self._table = CowMap()
-        self._next_number, self.size, self._used = ROOT + 1, size, 0
-        self.put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
+        else:
+            self._table = CowMap()
+            self._next_number, self.size, self._used = ROOT + 1, size, 0
+            self.put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
+        self.watches = Watches(partial(_spot_of, self._table))
 
     def snapshot(self) -> DiskSnapshot:
         """The disk as it is now, without files that are open but have no name."""
@@ -111,10 +112,7 @@ class Disk:
 
     def spot_of(self, number: int) -> Spot | None:
         """Where a directory lies; `None` for the root, and for one that was removed."""
-        directory = self._table.get(number)
-        if number == ROOT or not isinstance(directory, Directory) or not directory.links:
-            return None
-        return directory.parent, directory.name
+        return _spot_of(self._table, number)
 
     def is_above(self, inode: Inode, directory: int) -> bool:
         """Whether `directory` is `inode` or lies below it."""
@@ -284,3 +282,10 @@ class Disk:
         self._table.put(inode.number, None)
         if isinstance(inode, Regular):
             self._used -= inode.content.allocated
+
+
+def _spot_of(table: CowMap[Inode], number: int) -> Spot | None:
+    directory = table.get(number)
+    if number == ROOT or not isinstance(directory, Directory) or not directory.links:
+        return None
+    return directory.parent, directory.name

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import signal
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ..files.vfs import Filesystem
 from ..network.outward import OutwardNetwork
 from .description import Description
 from .kernel_usage import KernelUsage
-from .ports import Ports
+from .ports import Acceptor, Ports
 from .process import KernelHooks, KernelInterface, Program, SandboxProcess
 from .snapshotable import Snapshotable
 from .terminal import Terminal
@@ -61,9 +62,13 @@ class Kernel(KernelInterface):
         self.hooks = hooks
         self.processes: dict[int, SandboxProcess] = {}
         self.coroutines: dict[asyncio.Task[None], object] = {}
-        self.ports = Ports(
-            lambda port: hooks.port(self, port), hooks.problems.closed, self.coroutines
-        )
+        me = weakref.ref(self)  # so that it is freed at once
+
+        def scripted(port: int) -> Acceptor | None:
+            kernel = me()
+            return None if kernel is None else hooks.port(kernel, port)
+
+        self.ports = Ports(scripted, hooks.problems.closed, self.coroutines)
         self.outward = OutwardNetwork(
             *(spec, clock, self.ports, hooks.outside(self), hooks.faults),
             hooks.members_of(spec),
@@ -71,13 +76,15 @@ class Kernel(KernelInterface):
         )
         self.memory = spec.limits.memory or _MEMORY
         self.usage = KernelUsage()
-        #: Those that share the limits of the first of them.
-        self.sharing = [self]
+        #: Those that share the limits of the first of them; none if it has them for itself.
+        self.sharing: list[Kernel] = []
         self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
 
     def share_limits(self, other: "Kernel") -> None:
         """Count what it uses together with what another uses, before anything runs in it."""
+        if not other.sharing:
+            other.sharing.append(other)
         self.memory, self.usage, self.sharing = other.memory, other.usage, other.sharing
         self.sharing.append(self)
 
@@ -108,8 +115,9 @@ class Kernel(KernelInterface):
         Raises:
             OSError: `EAGAIN`, there are too many.
         """
-        most = self.sharing[0].spec.limits.processes
-        number = sum(len(kernel.processes) for kernel in self.sharing)
+        sharing = self.sharing or (self,)
+        most = sharing[0].spec.limits.processes
+        number = sum(len(kernel.processes) for kernel in sharing)
         if most is not None and number >= most:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         shared = {fd: description.share() for fd, description in fds.items()}

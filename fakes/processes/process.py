@@ -397,6 +397,8 @@ class SandboxProcess:
         self._ended.set()
         for call in self.at_end:
             call()
+        self.at_end.clear()  # which refers back, as does what sees it from outside
+        self.outside = None
         task = self._task
         if task is not None and task is not _current_task():
             task.cancel()

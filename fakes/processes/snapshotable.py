@@ -42,7 +42,10 @@ class Pause:
         """Return when the time has passed; at once if it has."""
         if self._left > 0:
             self._proc, self._ends = proc, proc.clock.monotonic() + self._left
-            await proc.sleep(self._left)
+            try:
+                await proc.sleep(self._left)
+            finally:
+                self._proc = None  # which has the program that has this
             self._left, self._ends = 0.0, None
 
     def copy(self) -> "Pause":

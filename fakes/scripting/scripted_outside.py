@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.network.connection_log import Destination
@@ -26,8 +27,14 @@ class ScriptedOutside:
     """
 
     def __init__(self, kernel: KernelInterface, scripts: Rules[HostScript]) -> None:
-        self._kernel = kernel
+        self._of = weakref.ref(kernel)  # which has this
         self._scripts = scripts
+
+    @property
+    def _kernel(self) -> KernelInterface:
+        kernel = self._of()
+        assert kernel is not None, "a program of the sandbox asks, which has it"
+        return kernel
 
     def addresses(self, name: str) -> Sequence[Address]:
         """That of the last script for a name, used up or not; none if there is no such name."""

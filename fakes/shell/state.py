@@ -63,7 +63,11 @@ class ShellState(ABC):
         self.last_substitution = 0
         self.caught = Condition()
         self.pending: list[int] = []
-        self.expansion = Expansion(self)
+
+    @property
+    def expansion(self) -> Expansion:
+        """Expands words with its variables; made anew, as it refers to this."""
+        return Expansion(self)
 
     # Variables.
 

@@ -150,6 +150,10 @@ class PlainConnection:
         self._out.clear()
         return first + out if first else out
 
+    def forget(self) -> None:
+        """Let `h2` refer to itself no more: nothing comes from now on."""
+        vars(self._whole).pop("_frame_dispatch_table", None)
+
     # Calls: what is sent
 
     def get_next_available_stream_id(self) -> int:
@@ -306,14 +310,9 @@ class PlainConnection:
         if stream.peer_ended:
             raise StreamClosedError(frame.stream_id)
         stream.inbound.window_consumed(size)
-        self._events.append(
-            _event(
-                DataReceived,
-                frame.stream_id,
-                data=frame.content(),
-                flow_controlled_length=size,
-            )
-        )
+        data = frame.content()
+        event = _event(DataReceived, frame.stream_id, data=data, flow_controlled_length=size)
+        self._events.append(event)
         self._end_if_said(frame, stream)
 
     def _headers_came(self, frame: Frame) -> None:

@@ -101,6 +101,7 @@ class OutputLog:
     def close(self) -> None:
         """End the stream: readers see its end, and `append` stops waiting."""
         self._closed = True
+        self.on_growth = None  # there will be none
         self._wake()
 
     def fail(self, failure: EngineError) -> None:

@@ -110,9 +110,8 @@ class FakeSandboxes(Unpicklable):
         self.clock = TestClock(self._time, autojump=autojump)
         self.info, self._app, self._server = portal().run(lambda: self._serve(seed))
         self.client = Client.of_server(self._server)
-        self._idler = self._jump
         self._portal = portal()
-        self._portal.idlers.append(self._idler)
+        self._portal.idlers.append(self._jump)
         self.rpcs = Rpcs(_OnLoop(self._app.recorder))
         self.faults = Faults(self.client.inspector)
         self.network_faults = NetworkFaults(self.client.inspector)
@@ -313,8 +312,8 @@ class FakeSandboxes(Unpicklable):
         if self._open:
             self._open = False
             self.rpcs.close()
-            if self._idler in self._portal.idlers:
-                self._portal.idlers.remove(self._idler)
+            if self._jump in self._portal.idlers:
+                self._portal.idlers.remove(self._jump)
             portal().run(self._end)
 
     async def _end(self) -> None:
@@ -328,6 +327,7 @@ class FakeSandboxes(Unpicklable):
             if not self._time.jump():
                 break
             await settle()
+        self._app.forget()
 
     def __enter__(self) -> Self:
         if not self._open:

@@ -104,6 +104,7 @@ class _MemoryTransport(asyncio.Transport):
             self._closed = True
             self._loop.call_soon(self._own.connection_lost, None)
             self._loop.call_soon(self._back.close)
+            del self._own, self._other, self._back  # which refer to this
 
     def abort(self) -> None:
         """The same: nothing is buffered here."""

@@ -133,6 +133,14 @@ class Application:
         await self._servicers.close()
         await self.state.close()
 
+    def forget(self) -> None:
+        """Refer to nothing that refers back: all has ended, and what is read stays readable.
+
+        Who makes many servers would keep each until the garbage collector looks at all objects.
+        """
+        self.state.sandboxes.at_end.clear()
+        vars(self._servicers).clear()
+
     def _exit_snapshot(self, sandbox: ServedSandbox) -> None:
         """Have an image of the files of a sandbox that has ended, if one was asked for."""
         if sandbox.spec.exit_snapshot:

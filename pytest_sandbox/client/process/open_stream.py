@@ -68,10 +68,16 @@ class OpenStream(ABC, Generic[Req, Res]):
             whole: whether it is the last.
         """
         self._kept.begin(self)
-        self._task = background(self._receive(method, metadata, rpc, first, whole))
-        self._task.add_done_callback(lambda _: self._kept.over(self))
+        self._task: asyncio.Task[None] | None = background(
+            self._receive(method, metadata, rpc, first, whole)
+        )
+        self._task.add_done_callback(self._ended)
         # After that, a call of its own does it, whose deadline ends in an error.
         self._patience = self._loop.call_later(_ANSWER, self.close)
+
+    def _ended(self, _: object) -> None:
+        self._task = None  # which may have an error, which has the frames of this
+        self._kept.over(self)
 
     @abstractmethod
     def _take(self, response: Res) -> None:
@@ -93,7 +99,8 @@ class OpenStream(ABC, Generic[Req, Res]):
     def close(self) -> None:
         """Have nothing more come."""
         if self._loop is asyncio.get_running_loop():  # else in a fork
-            self._task.cancel()  # which may not have begun
+            if self._task is not None:
+                self._task.cancel()  # which may not have begun
             self._patience.cancel()
         self.over = True
         self._wake()
@@ -114,18 +121,21 @@ class OpenStream(ABC, Generic[Req, Res]):
     async def _receive(
         self, method: Talking[Req, Res], metadata: Metadata, rpc: str, first: Req, whole: bool
     ) -> None:
+        answered = False
         try:
             async with self._calls.conversation(method, metadata, rpc) as stream:
                 await stream.send_message(first, end=whole)
                 self._stream = stream
                 while (response := await stream.recv_message()) is not None:
+                    answered = True
                     self._patience.cancel()
                     self._take(response)
                     self._wake()
                 if not whole:
                     await stream.end()
         except Exception as error:
-            self._error = error
+            if not answered:  # else nobody asks for it, and it has the frames of this
+                self._error = error
         finally:
             self._stream = None
             self.over = True

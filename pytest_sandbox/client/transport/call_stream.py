@@ -287,7 +287,8 @@ class CallStream(Stream[Req, Res]):
 
     def _check(self) -> None:
         if self._error is not None:
-            raise self._error
+            # A new one: the error that is raised has the frames of this call, which have this.
+            raise type(self._error)(*self._error.args)
 
     def _fail(self, error: Exception) -> None:
         self._error = error

@@ -126,7 +126,7 @@ class Channels:
         self.before_call: Callable[[], None] | None = None
         self._links: list[ServerLink] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._forget: Callable[[], None] = lambda: None
+        self._forget: Callable[[], None] = _nothing
         _all.add(self)
 
     @contextlib.contextmanager
@@ -156,6 +156,7 @@ class Channels:
         self.shut_reason = reason
         self.close()
         self._forget()
+        self._forget = _nothing  # it refers to this
 
     def _roomy(self) -> ServerLink:
         if self.shut_reason:
@@ -180,6 +181,10 @@ class Channels:
             self._links = []
             self._loop = loop
             self._forget = portal().at_close(self.close)
+
+
+def _nothing() -> None:
+    pass
 
 
 _all: weakref.WeakSet[Channels] = weakref.WeakSet()

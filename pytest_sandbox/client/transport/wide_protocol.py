@@ -65,6 +65,7 @@ class WideProtocol(H2Protocol, OneBuffer):
         self.processor.register = _refuse  # type: ignore[method-assign]
         self.connection.write_ready.set()
         self.connection.stream_close_waiter.set()
+        self.frames.forget()
 
 
 def _refuse(stream: Any, stream_id: int = 0) -> NoReturn:

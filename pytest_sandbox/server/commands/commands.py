@@ -44,6 +44,20 @@ class FailedStart:
     reason: str
 
 
+class _Teller:
+    """Calls a function that may be set later."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[], None] = _nothing
+
+    def __call__(self) -> None:
+        self.tell()
+
+
+def _nothing() -> None:
+    pass
+
+
 class Commands:
     """The processes of one sandbox.
 
@@ -64,8 +78,8 @@ class Commands:
         self.main_times: tuple[OutputTimes, OutputTimes] | None = None
         self.stdin = StdinWriter(None, clock)
         self.failed_starts: list[FailedStart] = []
-        #: Called when the main process has written something.
-        self.on_output: Callable[[], None] = lambda: None
+        #: Tells when the main process has written something.
+        self.on_output = _Teller()
         self._numbers = itertools.count(1)
         self._owner = owner
         self._clock = clock
@@ -73,7 +87,7 @@ class Commands:
         self._why_over = ""
         self._by_id: dict[str, CommandExecution] = {}
         self._starting: dict[str, asyncio.Future[CommandExecution]] = {}
-        self._finished = Retention(FINISHED_COMMANDS, FINISHED_COMMAND_BYTES, self._forget)
+        self._finished = Retention[CommandExecution](FINISHED_COMMANDS, FINISHED_COMMAND_BYTES)
         self._no_output = OutputLog()
 
     def adopt_main(self, exec_id: str, argv: Sequence[str], process: Process | None) -> None:
@@ -93,12 +107,9 @@ class Commands:
             )
             self.stdin = self.main.stdin
             self.main_times = (
-                OutputTimes(process.stdout, self._clock, self._main_wrote),
-                OutputTimes(process.stderr, self._clock, self._main_wrote),
+                OutputTimes(process.stdout, self._clock, self.on_output),
+                OutputTimes(process.stderr, self._clock, self.on_output),
             )
-
-    def _main_wrote(self) -> None:
-        self.on_output()
 
     @property
     def main_logs(self) -> tuple[OutputLog, OutputLog]:
@@ -249,7 +260,8 @@ class Commands:
 
     def _drained(self, execution: CommandExecution) -> None:
         if execution is not self.main:
-            self._finished.add(execution, execution.output_bytes())
+            for evicted in self._finished.add(execution, execution.output_bytes()):
+                self._forget(evicted)
 
     def _forget(self, execution: CommandExecution) -> None:
         del self._by_id[execution.id]

@@ -144,11 +144,13 @@ class CommandExecution:
             self.ended_by = ""  # it ended by itself before it was killed
         self.ended = self._clock.monotonic()
         self._on_exit()
+        self._on_exit = _nothing
         for tell in self.at_end:
             tell()
         for log in self.logs:
             await self._drain(log)
         self._on_drained(self)
+        self._on_drained = _nothing  # it refers to who refers to this
         self._watcher = None
 
     async def _attend(self, seconds: float) -> None:
@@ -177,3 +179,7 @@ class CommandExecution:
             await self._clock.sleep(DRAIN_GRACE)
             if log.end == end and not log.full:
                 log.close()
+
+
+def _nothing(*_: object) -> None:
+    pass

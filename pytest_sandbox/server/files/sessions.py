@@ -37,7 +37,7 @@ class FileSessions:
         self._outcomes: dict[str, Outcome] = {}
         #: Running watches, with the id of the operation that began each.
         self._watches: dict[FileWatch, str] = {}
-        self._finished = Retention[str](MAX_OUTCOMES, MAX_OUTCOME_BYTES, self._evict)
+        self._finished = Retention[str](MAX_OUTCOMES, MAX_OUTCOME_BYTES)
 
     @property
     def watches(self) -> int:
@@ -95,7 +95,7 @@ class FileSessions:
             exec_id = self._watches.pop(watch)
             self._lifetime.end_activity()
             if exec_id:
-                self._finished.add(exec_id, 0)
+                self._finish(exec_id, 0)
 
         watch = FileWatch(events, self._clock, timeout, ended)
         self._watches[watch] = ""
@@ -108,7 +108,7 @@ class FileSessions:
         if isinstance(outcome, FileWatch) and outcome in self._watches:
             self._watches[outcome] = exec_id
         else:
-            self._finished.add(exec_id, len(outcome) if isinstance(outcome, bytes) else 0)
+            self._finish(exec_id, len(outcome) if isinstance(outcome, bytes) else 0)
 
     def outcome(self, exec_id: str) -> Outcome:
         """The outcome of an operation.
@@ -126,6 +126,10 @@ class FileSessions:
         self._handles.clear()
         for watch in self._watches:
             watch.cancel()
+
+    def _finish(self, exec_id: str, size: int) -> None:
+        for evicted in self._finished.add(exec_id, size):
+            self._evict(evicted)
 
     def _evict(self, exec_id: str) -> None:
         del self._outcomes[exec_id]

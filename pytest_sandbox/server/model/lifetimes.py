@@ -76,6 +76,7 @@ class Lifetime:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self._expire = _nothing  # it refers to the sandbox, which refers to this
 
     async def _wait(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
@@ -89,3 +90,7 @@ class Lifetime:
                 break
             await self._clock.sleep(left)
         self._expire(IDLE_TIMEOUT)
+
+
+def _nothing(_: Status) -> None:
+    pass

@@ -1,7 +1,6 @@
 """How long finished items stay readable: until newer ones need the room."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,13 +12,11 @@ class Retention(Generic[T]):
     Args:
         max_items: how many are retained.
         max_bytes: how many bytes they may hold together; the newest is retained whatever it holds.
-        forget: called with each item that is evicted.
     """
 
-    def __init__(self, max_items: int, max_bytes: int, forget: Callable[[T], None]) -> None:
+    def __init__(self, max_items: int, max_bytes: int) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._forget = forget
         self._held: OrderedDict[T, int] = OrderedDict()
         self._bytes = 0
 
@@ -28,8 +25,9 @@ class Retention(Generic[T]):
         """Bytes that the items hold together."""
         return self._bytes
 
-    def add(self, item: T, size: int) -> None:
-        """Retain an item that just finished, and evict the oldest ones if there are too many."""
+    def add(self, item: T, size: int) -> list[T]:
+        """Retain an item that just finished; which ones are evicted for it, the oldest."""
+        evicted: list[T] = []
         self._held[item] = size
         self._bytes += size
         while len(self._held) > self._max_items or (
@@ -37,4 +35,5 @@ class Retention(Generic[T]):
         ):
             oldest, freed = self._held.popitem(last=False)
             self._bytes -= freed
-            self._forget(oldest)
+            evicted.append(oldest)
+        return evicted

@@ -137,7 +137,7 @@ class ServedSandbox:
         self.ended: float | None = None
         self.exit_image: asyncio.Future[ImageRecord] | None = None
         self._samples = UsageSamples(self.created_at)
-        self.on_end: Callable[[ServedSandbox], None] = lambda _: None
+        self.on_end: Callable[[ServedSandbox], None] = _nothing
         self.at_end: list[Callable[[], None]] = []
         self.commit: asyncio.Future[list[Loss]] | None = None
         self._mounts = MountedSnapshots()
@@ -411,6 +411,7 @@ class ServedSandbox:
         for tell in self.at_end:
             tell()
         self.on_end(self)
+        self.on_end = _nothing  # it refers to who refers to this
 
     def _task_ended(self) -> None:
         self._mounts.clear()
@@ -426,3 +427,7 @@ class ServedSandbox:
         sidecars = sum(sidecar.output_bytes() for sidecar in self.sidecars.all())
         files = self.files.outcome_bytes if "files" in vars(self) else 0
         return self.commands.output_bytes() + files + sidecars
+
+
+def _nothing(_: ServedSandbox) -> None:
+    pass

@@ -30,7 +30,7 @@ class SandboxRegistry:
         self._by_task: dict[str, ServedSandbox] = {}
         self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
         self._sidecars: set[ServedSandbox] = set()  # those that run
-        self._finished = Retention(FINISHED_SANDBOXES, FINISHED_BYTES, self._forget)
+        self._finished = Retention[ServedSandbox](FINISHED_SANDBOXES, FINISHED_BYTES)
         self._last_creation = 0.0
         #: Called with each sandbox or sidecar that has ended.
         self.at_end: list[Callable[[ServedSandbox], None]] = []
@@ -48,7 +48,7 @@ class SandboxRegistry:
             sandbox.main.sidecars.add(sandbox)
             return
         self._sandboxes[sandbox.id] = self._by_task[sandbox.task_id] = sandbox
-        sandbox.commands.on_output = self._news.tell
+        sandbox.commands.on_output.tell = self._news.tell
         self._news.tell()
         if sandbox.name:
             self._named[sandbox.app_id, sandbox.name] = sandbox
@@ -110,7 +110,8 @@ class SandboxRegistry:
             return
         if self._named.get((sandbox.app_id, sandbox.name)) is sandbox:
             del self._named[sandbox.app_id, sandbox.name]
-        self._finished.add(sandbox, sandbox.output_bytes())
+        for evicted in self._finished.add(sandbox, sandbox.output_bytes()):
+            self._forget(evicted)
 
     def _forget(self, sandbox: ServedSandbox) -> None:
         del self._sandboxes[sandbox.id], self._by_task[sandbox.task_id]

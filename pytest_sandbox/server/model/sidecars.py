@@ -47,7 +47,7 @@ class Sidecars(Generic[C]):
     def __init__(self) -> None:
         self._known: dict[str, C] = {}
         self._reserved: set[str] = set()
-        self._finished: Retention[C] = Retention(_FINISHED, _FINISHED_BYTES, self._forget)
+        self._finished: Retention[C] = Retention(_FINISHED, _FINISHED_BYTES)
 
     def add(self, sidecar: C) -> None:
         """Register one that runs."""
@@ -55,7 +55,8 @@ class Sidecars(Generic[C]):
 
     def ended(self, sidecar: C) -> None:
         """One has ended; newer ones that end may evict it."""
-        self._finished.add(sidecar, sidecar.output_bytes())
+        for evicted in self._finished.add(sidecar, sidecar.output_bytes()):
+            self._forget(evicted)
 
     def all(self) -> list[C]:
         """Every one that is known, the oldest first."""

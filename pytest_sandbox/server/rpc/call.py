@@ -149,6 +149,16 @@ class _ServedStream(Stream[Any, Any]):
             await super().send_trailing_metadata(status=status, **options)
 
 
+class _Ending(Wrapper):
+    """Ends a call with an error, and forgets that: its frames are those of the call."""
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            super().__exit__(*raised)
+        finally:
+            self._error = None
+
+
 class CallTasks(Handler):
     """The tasks of the calls of a connection.
 
@@ -193,7 +203,7 @@ class CallTasks(Handler):
             await request_handler(self.mapping, stream, headers, *codecs, self.dispatch, release)
             return
         timer = None
-        wrapper = stream.wrapper = Wrapper()  # by which the call ends with its connection
+        wrapper = stream.wrapper = _Ending()  # by which the call ends with its connection
         try:
             call = self._call(stream, known, method)
             call.metadata = decode_metadata(headers)

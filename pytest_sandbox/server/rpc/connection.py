@@ -87,10 +87,10 @@ class ServedProtocol(H2Protocol, OneBuffer):
             transport.abort()
             return
         self._transport = self._connected = transport = JoinedWrites(transport)
-        frames = Frames(config=self.h2_config)
+        self._frames = frames = Frames(config=self.h2_config)
         if self._plain:
             settings = {**_settings(self.config), SettingCodes.MAX_FRAME_SIZE: _PLAIN_FRAME}
-            frames = cast("Frames", PlainConnection(frames, settings))
+            self._frames = frames = cast("Frames", PlainConnection(frames, settings))
         frames.initiate_connection()
         connection = _Connection(frames, transport, config=self.config)
         self.connection = connection
@@ -135,6 +135,7 @@ class ServedProtocol(H2Protocol, OneBuffer):
             cast("_Connection", self.connection).is_known()
             super().connection_lost(exc)
             cast("_Connection", self.connection).turns = None  # refers to this
+            self._frames.forget()
         del self._receive  # so does this
 
 
@@ -266,6 +267,7 @@ class _Events(EventsProcessor):
             if stream.id in self.streams:
                 release()
                 served.forget()
+                served.release = _nothing  # it refers to the stream
 
         served.release = release_once
         return release_once

@@ -68,7 +68,7 @@ class _OfRpc(Generic[T]):
     def __init__(self, capacity: int) -> None:
         self._under_way: dict[str, asyncio.Future[T]] = {}
         self._outcomes: dict[str, T] = {}
-        self._succeeded = Retention[str](capacity, 0, self._outcomes.__delitem__)
+        self._succeeded = Retention[str](capacity, 0)
 
     async def outcome(self, key: str, run: Callable[[], Awaitable[T]]) -> T:
         if key in self._outcomes:
@@ -83,4 +83,5 @@ class _OfRpc(Generic[T]):
         del self._under_way[key]
         if not task.cancelled() and task.exception() is None:
             self._outcomes[key] = task.result()
-            self._succeeded.add(key, 0)
+            for evicted in self._succeeded.add(key, 0):
+                del self._outcomes[evicted]

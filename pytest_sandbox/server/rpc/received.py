@@ -35,6 +35,10 @@ class Frames(H2Connection):
         super().__init__(config)
         self.encoder = _SmallEncoder()
 
+    def forget(self) -> None:
+        """Refer to itself no more: nothing comes from now on."""
+        vars(self).pop("_frame_dispatch_table", None)
+
 
 class _SmallEncoder(Encoder):
     """Uses no more memory than usual, though the client may allow more: RFC 7541, section 4.2."""

@@ -67,7 +67,7 @@ class MemorySnapshots:
         self._clock = clock
         self._ids = ids
         self._snapshots: dict[str, MemorySnapshotRecord] = {}
-        self._failures = Retention[str](FAILURES, 0, self._removed)
+        self._failures = Retention[str](FAILURES, 0)
 
     def take(self, sandbox: ServedSandbox) -> MemorySnapshotRecord:
         """Begin to take a snapshot.
@@ -105,7 +105,8 @@ class MemorySnapshots:
                     taken = await self._store.with_room(taker.snapshot_memory)
         except BaseException:
             # Clients ask for the reason in a later call, so a failed snapshot is remembered.
-            self._failures.add(snapshot_id, 0)
+            for evicted in self._failures.add(snapshot_id, 0):
+                self._removed(evicted)
             raise
         depends_on = sandbox.resumed_from or sandbox.image.snapshot_id
         self._store.add(

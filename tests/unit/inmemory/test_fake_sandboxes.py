@@ -5,7 +5,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,51 @@ def test_nothing_of_it_is_left() -> None:
     assert left() is None
     assert portal().idlers == idlers
     assert on_loop(lambda: len(asyncio.all_tasks())) == tasks
+
+
+def _one_command(fake: FakeSandboxes) -> None:
+    fake.on_exec("make").reply(stdout="ok\n")
+    sandbox = Sandbox.create()
+    process = sandbox.exec("make")
+    assert (process.stdout.read(), process.wait()) == ("ok\n", 0)
+    sandbox.terminate()
+
+
+def _what_runs_at_the_end(fake: FakeSandboxes) -> None:
+    fake.on_exec("serve").hang()
+    sandbox = Sandbox.create("sleep", "inf", idle_timeout=60)
+    sandbox.exec("serve")
+
+
+def _files_and_the_shell(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create()
+    sandbox.filesystem.write_text("x", "/tmp/x")
+    assert sandbox.run("sh", "-c", "cat /tmp/x").stdout == "x"
+    assert fake.rpcs.count > 0
+
+
+@pytest.mark.parametrize("use", [_one_command, _what_runs_at_the_end, _files_and_the_shell])
+def test_it_leaves_nothing_to_the_garbage_collector(use: Callable[[FakeSandboxes], None]) -> None:
+    def test() -> None:
+        with FakeSandboxes() as fake:
+            use(fake)
+            fake.allow("unwaited-processes")
+            assert fake.violations() == []
+
+    test()  # imports what it needs
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        test()
+        on_loop(lambda: None)
+        gc.collect()
+        left = [type(each).__name__ for each in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
 
 
 def test_files_are_seen_without_calls(fake: FakeSandboxes) -> None:
