@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -34,6 +34,8 @@ class Trial:
         remedy: what to do about it; empty if that is unknown.
         milliseconds: the duration of each step.
         no_images: why images of registries cannot be run; empty if they can, or it was not tried.
+        mode: of the engine that was started.
+        machine: what the machine is on which sandboxes run, if that is another one.
     """
 
     ok: bool
@@ -41,6 +43,8 @@ class Trial:
     remedy: str
     milliseconds: dict[str, float]
     no_images: str = ""
+    mode: str = ""
+    machine: str = ""
 
 
 #: Where no mode of the engine works.
@@ -53,26 +57,39 @@ class Checkup:
 
     Attributes:
         versions: name to version.
-        report: what the local engine finds on the machine.
+        report: what was found before a sandbox was tried.
         trial: the result of using a sandbox.
         images: what is stored of images of registries.
+        engine: `"local"`, `"process"`, or where the other machine is.
     """
 
     versions: dict[str, str]
     report: Report
     trial: Trial
     images: str = ""
+    engine: str = "local"
 
     @property
     def usable(self) -> bool:
-        """Whether sandboxes work here."""
+        """Whether sandboxes work there."""
         return self.report.usable and self.trial.ok
+
+    @property
+    def mode(self) -> str | None:
+        """How sandboxes are made; `None` if they are not."""
+        return self.report.mode or self.trial.mode or None
+
+    @property
+    def place(self) -> str:
+        """Where sandboxes are, as a sentence ends with it."""
+        return f"at {self.engine}" if "://" in self.engine else "here"
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs."""
         return {
             "usable": self.usable,
-            "mode": self.report.mode,
+            "engine": self.engine,
+            "mode": self.mode,
             "versions": self.versions,
             "findings": [asdict(finding) for finding in self.report.findings],
             "advice": self.report.advice,
@@ -98,16 +115,20 @@ def _version(package: str) -> str:
         return ""
 
 
-def trial() -> Trial:
-    """Create a sandbox, run a command in it, and end it."""
+def trial(engine: str = "local") -> Trial:
+    """Create a sandbox, run a command in it, and end it.
+
+    Args:
+        engine: the name of the engine, or its address.
+    """
     steps: dict[str, float] = {}
-    no_images = ""
+    about: Mapping[str, Any] = {}
     run = Run.create()
     try:
         with _Step(steps, "engine start"):
-            started = run.start()
+            started = run.start(engine)
             client = Client(started.socket)
-        no_images = started.engine["details"].get("no image", "")
+        about = started.engine
         with _Step(steps, "create"):
             sandbox = Sandbox.create(client=client)
         with _Step(steps, "exec"):
@@ -125,7 +146,9 @@ def trial() -> Trial:
             run.close()
     if (output, code) != ("hello\n", 0):
         return Trial(False, f"echo hello wrote {output!r} and exited with {code}", "", steps)
-    return Trial(True, "", "", steps, no_images)
+    details = about["details"]
+    no_images, machine = details.get("no image", ""), details.get("machine", "")
+    return Trial(True, "", "", steps, no_images, about["mode"], machine)
 
 
 class _Step:
@@ -149,6 +172,8 @@ def render(checkup: Checkup) -> str:
     wrong = "--" if checkup.report.usable else "no"
     for finding in checkup.report.findings:
         lines += _finding(finding, wrong)
+    if checkup.trial.machine:
+        lines += _line("ok", "machine of sandboxes", checkup.trial.machine)
     lines += ["", *_trial(checkup.trial), *_images(checkup)]
     return "\n".join([*lines, "", *_verdict(checkup)])
 
@@ -203,11 +228,12 @@ def _wrapped(text: str) -> list[str]:
 
 def _verdict(checkup: Checkup) -> Iterator[str]:
     if checkup.usable:
-        yield f"Sandboxes work here: {checkup.report.mode}."
+        yield f"Sandboxes work {checkup.place}: {checkup.mode}."
         return
-    yield "Sandboxes do not work here."
+    yield f"Sandboxes do not work {checkup.place}."
     if checkup.report.advice:
         yield "What to do:"
         for line in checkup.report.advice.splitlines():
             yield f"    $ {line}" if line.startswith(_COMMAND) else f"    {line}"
-    yield "Without isolation, see above: pytest --sandbox-engine=process"
+    if checkup.engine == "local":
+        yield "Without isolation, see above: pytest --sandbox-engine=process"

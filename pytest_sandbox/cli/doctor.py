@@ -1,16 +1,30 @@
-"""`pytest-sandbox doctor`: checks whether sandboxes work on this machine, and what to do if not.
+"""`pytest-sandbox doctor`: checks whether sandboxes work, and says what to do if not.
 
-With `--engine modal`, it checks whether they work in Modal's cloud: step by step, with the time of
-each. The exit status is 0 if sandboxes work, and 1 if they do not.
+On this machine, unless `--engine` or the environment variable PYTEST_SANDBOX_ENGINE names another
+place. With `--engine modal` it goes step by step, with the time of each. The exit status is 0 if
+sandboxes work there, and 1 if they do not.
 """
 
-import argparse
+from __future__ import annotations
+
 import json
+import os
+import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED
+from pytest_sandbox._shared.network.engine_address import InvalidAddress, RemoteAddress, is_remote
 
-SUMMARY = "check whether sandboxes work on this machine"
+if TYPE_CHECKING:
+    import argparse
+
+    from ._checkup import Checkup
+
+SUMMARY = "check whether sandboxes work on this machine, or on another one"
+_VARIABLE = "PYTEST_SANDBOX_ENGINE"
+_LOCAL = ("local", "auto")
+_NAMES = ("local", *NOT_ISOLATED, CLOUD_ENGINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,32 +32,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--engine",
-        choices=["local", CLOUD_ENGINE],
-        default="local",
-        help="where sandboxes are to run: local (the default), or modal, which needs a token and "
-        "costs a few cents at most",
+        metavar="E",
+        help="where sandboxes are to run: local; process; modal, which needs a token and costs a "
+        f"few cents at most; or an address of another machine (default: {_VARIABLE}, or local)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the machine, try a sandbox, and print the result.
+    """Check the place, try a sandbox there, and print the result.
 
     Returns:
-        0 if sandboxes work here, 1 if they do not.
+        0 if sandboxes work there, 1 if they do not, 2 if there is no such place.
     """
-    if args.engine == CLOUD_ENGINE:
+    engine = args.engine or os.environ.get(_VARIABLE) or "local"
+    if engine == CLOUD_ENGINE:
         from ._cloud_checkup import check_cloud
 
         return check_cloud(as_json=args.json)
-    from pytest_sandbox.local import probe
-    from pytest_sandbox.processes import without_isolation
+    from ._checkup import render
 
-    from ._checkup import NOT_TRIED, Checkup, render, trial, versions
-    from ._stored_images import describe_store
-
-    report = probe()
-    report = replace(report, findings=(*report.findings, without_isolation()))
-    tried = trial() if report.usable else NOT_TRIED
-    checkup = Checkup(versions(), report, tried, describe_store())
+    try:
+        checkup = _checkup(engine)
+    except ValueError as error:
+        origin = "--engine" if args.engine else _VARIABLE
+        print(f"pytest-sandbox doctor: {origin}: {error}", file=sys.stderr)
+        return 2
     print(json.dumps(checkup.as_json(), indent=2) if args.json else render(checkup))
     return 0 if checkup.usable else 1
+
+
+def _checkup(engine: str) -> Checkup:
+    """The result for an engine.
+
+    Raises:
+        ValueError: there is none by this name, or it is not one to be checked.
+    """
+    from pytest_sandbox.local import probe
+    from pytest_sandbox.processes import examined, without_isolation
+
+    from ._checkup import NOT_TRIED, Checkup, trial, versions
+    from ._remote_checkup import reached
+    from ._stored_images import describe_store
+
+    place = "local"
+    if engine in _LOCAL:
+        report = probe()
+        report = replace(report, findings=(*report.findings, without_isolation()))
+    elif engine in NOT_ISOLATED:
+        place, report = engine, examined()
+    elif is_remote(engine):
+        address = RemoteAddress.parse(engine)
+        place, report = address.place, reached(address)
+    else:
+        raise InvalidAddress(
+            f"{engine!r} is nothing that can be checked",
+            f"It is one of {', '.join(_NAMES)}, or begins with grpc+tls://, grpc:// or ssh://.",
+        )
+    tried = trial("local" if engine in _LOCAL else engine) if report.usable else NOT_TRIED
+    return Checkup(versions(), report, tried, describe_store(), place)

@@ -6,6 +6,7 @@ it but the messages.
 
 from .engine import ProcessEngine as ProcessEngine
 from .options import ProcessOptions as ProcessOptions
+from .report import examined as examined
 from .report import without_isolation as without_isolation
 
-__all__ = ["ProcessEngine", "ProcessOptions", "without_isolation"]
+__all__ = ["ProcessEngine", "ProcessOptions", "examined", "without_isolation"]

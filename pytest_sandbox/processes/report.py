@@ -7,12 +7,17 @@ import stat
 import sys
 
 from pytest_sandbox._shared.engine_options import ISOLATION, NOT_ISOLATED
-from pytest_sandbox.local import Finding
+from pytest_sandbox.local import Finding, Report
 from pytest_sandbox.local.kernel import landlock
 from pytest_sandbox.local.kernel.landlock import PORTS_SINCE, SCOPES_SINCE
 
 from .keeper.messages import KeeperReady
 from .options import NAME, ProcessOptions
+
+#: What `examined` shows of the details as they are.
+_SHOWN = ("writing", "reading", "network", "other processes", "Python")
+_NOT_FOR = "Programs that are not trusted must not run in its sandboxes."
+_RATHER = "Use the engine local where `pytest-sandbox doctor` says that it works."
 
 
 def mode(ready: KeeperReady) -> str:
@@ -51,11 +56,54 @@ def details(ready: KeeperReady, options: ProcessOptions) -> dict[str, str]:
     }
 
 
-def without_isolation() -> Finding:
-    """What the engine would be here, without starting it, for `pytest-sandbox doctor`."""
-    own_ids = os.geteuid() == 0
-    ready = KeeperReady(landlock=landlock.version(), own_ids=own_ids, filtered=True)
+def examined() -> Report:
+    """What the engine would be here, part by part, for `pytest-sandbox doctor --engine process`."""
+    ready = _expected()
     told = details(ready, ProcessOptions())
+    held = ", ".join(
+        f"{what} from Linux {kernel} on"
+        for what, since, kernel in (
+            ("connections", PORTS_SINCE, "6.7"),
+            ("signals", SCOPES_SINCE, "6.12"),
+        )
+        if ready.landlock < since
+    )
+    return Report(
+        (
+            Finding("isolation", False, NOT_ISOLATED[NAME], _NOT_FOR, _RATHER),
+            Finding(
+                "Landlock",
+                bool(ready.landlock),
+                f"version {ready.landlock}{f'; it holds {held}' if held else ''}"
+                if ready.landlock
+                else "this kernel has none, or it is turned off",
+                f"Programs write {told['writing']}.",
+                "Use Linux 5.13 or newer, with landlock among the lsm= of its command line.",
+            ),
+            Finding(
+                "own user ids",
+                ready.own_ids,
+                "each sandbox has one, without any right"
+                if ready.own_ids
+                else "programs run as you are",
+                f"Programs read {told['reading']}.",
+                "Run the tests as root of a container that is theirs alone.",
+            ),
+            *(Finding(name, True, told[name]) for name in _SHOWN),
+        ),
+        mode(ready),
+    )
+
+
+def _expected() -> KeeperReady:
+    """What its keeper would say here."""
+    own_ids = os.geteuid() == 0
+    return KeeperReady(landlock=landlock.version(), own_ids=own_ids, filtered=True)
+
+
+def without_isolation() -> Finding:
+    """The same in a sentence, for `pytest-sandbox doctor`."""
+    told = details(_expected(), ProcessOptions())
     here = "; ".join(f"{name}: {told[name]}" for name in ("writing", "reading", "network"))
     return Finding(
         f"engine {NAME}", True, f"{NOT_ISOLATED[NAME]}. Never chosen by itself. Here: {here}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dialed import machine_at as machine_at
+    from .dialed import machine_of as machine_of
     from .dialed import remote_engine as remote_engine
     from .far.session import FarSession as FarSession
     from .loopback import loopback_engine as loopback_engine
@@ -32,6 +33,7 @@ _WHERE = {
     "RemoteEngine": "near.engine",
     "loopback_engine": "loopback",
     "machine_at": "dialed",
+    "machine_of": "dialed",
     "remote_engine": "dialed",
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "RemoteEngine",
     "loopback_engine",
     "machine_at",
+    "machine_of",
     "remote_engine",
 ]
 

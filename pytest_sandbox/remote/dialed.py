@@ -43,9 +43,18 @@ def remote_engine(
     return RemoteEngine(connect, options=options)
 
 
+async def machine_of(address: RemoteAddress) -> str:
+    """What the machine at an address is: `"64 processors, 2 x H100"`.
+
+    Raises:
+        EngineUnavailable: it cannot be reached, is not the right one, or refuses.
+    """
+    return await probe(address, PROTOCOL)
+
+
 async def machine_at(address: str) -> str:
     """What the machine at an address is, `"64 processors, 2 x H100"`, or why it cannot be used."""
     try:
-        return await probe(RemoteAddress.parse(address), PROTOCOL)
+        return await machine_of(RemoteAddress.parse(address))
     except (EngineUnavailable, InvalidAddress) as error:
         return error.reason
