@@ -166,6 +166,14 @@ class Limits(_message.Message):
     processes: int
     def __init__(self, cpus: _Optional[float] = ..., memory: _Optional[int] = ..., processes: _Optional[int] = ...) -> None: ...
 
+class Requests(_message.Message):
+    __slots__ = ("cpus", "memory")
+    CPUS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    cpus: float
+    memory: int
+    def __init__(self, cpus: _Optional[float] = ..., memory: _Optional[int] = ...) -> None: ...
+
 class VolumeMount(_message.Message):
     __slots__ = ("volume", "path", "read_only", "sub_path")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
@@ -205,7 +213,7 @@ class Membership(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskSpec(_message.Message):
-    __slots__ = ("main", "image", "env", "workdir", "hostname", "limits", "volumes", "gpus", "network", "membership", "freezable", "exit_snapshot", "resume", "name", "tags", "groups")
+    __slots__ = ("main", "image", "env", "workdir", "hostname", "limits", "volumes", "gpus", "network", "membership", "freezable", "exit_snapshot", "resume", "name", "tags", "groups", "requests")
     MAIN_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
@@ -222,6 +230,7 @@ class TaskSpec(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
     main: ProcessSpec
     image: RootImage
     env: _containers.RepeatedCompositeFieldContainer[Variable]
@@ -238,7 +247,8 @@ class TaskSpec(_message.Message):
     name: bytes
     tags: _containers.RepeatedCompositeFieldContainer[Variable]
     groups: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, main: _Optional[_Union[ProcessSpec, _Mapping]] = ..., image: _Optional[_Union[RootImage, _Mapping]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., workdir: _Optional[bytes] = ..., hostname: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., gpus: _Optional[_Union[Gpus, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., membership: _Optional[_Union[Membership, _Mapping]] = ..., freezable: bool = ..., exit_snapshot: bool = ..., resume: _Optional[bytes] = ..., name: _Optional[bytes] = ..., tags: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., groups: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    requests: Requests
+    def __init__(self, main: _Optional[_Union[ProcessSpec, _Mapping]] = ..., image: _Optional[_Union[RootImage, _Mapping]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., workdir: _Optional[bytes] = ..., hostname: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., volumes: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., gpus: _Optional[_Union[Gpus, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., membership: _Optional[_Union[Membership, _Mapping]] = ..., freezable: bool = ..., exit_snapshot: bool = ..., resume: _Optional[bytes] = ..., name: _Optional[bytes] = ..., tags: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., groups: _Optional[_Iterable[bytes]] = ..., requests: _Optional[_Union[Requests, _Mapping]] = ...) -> None: ...
 
 class StartRequest(_message.Message):
     __slots__ = ("options",)

@@ -74,6 +74,7 @@ from ._spec import Output as Output
 from ._spec import ProcessSpec as ProcessSpec
 from ._spec import ProcessUser as ProcessUser
 from ._spec import PtySize as PtySize
+from ._spec import Requests as Requests
 from ._spec import TaskSpec as TaskSpec
 from ._spec import VolumeMount as VolumeMount
 from ._status import EndCause as EndCause
@@ -128,6 +129,7 @@ __all__ = [
     "ProcessSpec",
     "ProcessUser",
     "PtySize",
+    "Requests",
     "RootImage",
     "Snapshot",
     "SpawnFailed",

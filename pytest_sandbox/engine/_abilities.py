@@ -230,7 +230,7 @@ class SupportsSidecars(Ability):
     async def create_sidecar(self, spec: TaskSpec) -> Task:
         """Create a task that shares the limits of this one: what both use is counted together.
 
-        `TaskSpec.limits` is not heeded. The new task does not end with this one.
+        `TaskSpec.limits` and `requests` are not heeded. The new task does not end with this one.
 
         Raises:
             TaskEnded: the task has ended.

@@ -62,6 +62,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Requests:
+    """What a task is expected to need; `None` for what nobody said.
+
+    It bounds nothing. An engine of several machines places tasks by it, so that their machine has
+    as much for each; others ignore it.
+
+    Attributes:
+        cpus: processors, as `Limits.cpus`.
+        memory: bytes of memory.
+    """
+
+    cpus: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
 class Gpus:
     """GPUs that a task asks for, for itself alone.
 
@@ -200,6 +216,7 @@ class TaskSpec:
         workdir: absolute; `None` for `DEFAULT_WORKDIR`. It is created if it does not exist.
         hostname: what `uname -n` says inside.
         limits: upper bounds.
+        requests: what it is expected to need.
         volumes: volumes to mount.
         project: whether its files include the directory `EngineInfo.project` of this machine, at
             its own path; what the task changes there stays in it.
@@ -223,6 +240,7 @@ class TaskSpec:
     workdir: str | None = None
     hostname: str = "sandbox"
     limits: Limits = Limits()
+    requests: Requests = Requests()
     volumes: tuple[VolumeMount, ...] = ()
     project: bool = False
     gpus: Gpus | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
@@ -21,6 +22,7 @@ from ._spec import (
     Network,
     Output,
     ProcessSpec,
+    Requests,
     TaskSpec,
     VolumeMount,
 )
@@ -55,6 +57,7 @@ def check_task(spec: TaskSpec) -> None:
     _check_env(spec.env)
     _check_workdir(spec.workdir)
     _check_limits(spec.limits)
+    _check_requests(spec.requests)
     _check_volumes(spec.volumes)
     if spec.gpus is not None:
         for gpus in (spec.gpus, *spec.gpus.otherwise):
@@ -213,3 +216,12 @@ def _check_limits(limits: Limits) -> None:
         raise InvalidSpec(f"limit memory={limits.memory!r} must be at least {_LEAST_MEMORY} bytes")
     if limits.processes is not None and limits.processes < 1:
         raise InvalidSpec(f"limit processes={limits.processes!r} must be at least 1")
+
+
+def _check_requests(requests: Requests) -> None:
+    for name, value, most in (
+        ("cpus", requests.cpus, sys.float_info.max),
+        ("memory", requests.memory, _MOST_MEMORY),
+    ):
+        if value is not None and not 0 < value <= most:
+            raise InvalidSpec(f"request {name}={value!r} must be above 0, and at most {most:g}")

@@ -18,6 +18,7 @@ from pytest_sandbox.engine import (
     MemorySnapshot,
     Network,
     ProcessSpec,
+    Requests,
     StoreFull,
     Task,
     TaskSpec,
@@ -167,6 +168,10 @@ async def test_what_others_may_see_or_want_is_not_made_ahead(spec: TaskSpec) -> 
 async def test_what_is_secret_is_no_part_of_a_shape() -> None:
     spec = TaskSpec(env={"TOKEN": "secret"}, name="n", tags={"t": "secret"}, network=Network())
     assert shape_of(spec) == TaskSpec(network=Network())
+
+
+async def test_what_a_sandbox_is_expected_to_need_is_no_part_of_a_shape() -> None:
+    assert shape_of(TaskSpec(requests=Requests(cpus=1.0))) == shape_of(TaskSpec())
 
 
 async def test_the_third_sandbox_of_a_kind_is_a_spare_and_like_the_first() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from pytest_sandbox.engine import Requests
+
 from .outlet import network_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ def shape_of(spec: TaskSpec) -> TaskSpec | None:
     return dataclasses.replace(
         spec,
         main=None,
+        requests=Requests(),
         env={},
         network=network_of(spec),
         membership=None,

@@ -10,6 +10,7 @@ from pytest_sandbox.engine import (
     Gpus,
     Limits,
     MemorySnapshot,
+    Requests,
     TaskEnd,
     TaskSpec,
     VolumeMount,
@@ -56,6 +57,7 @@ def task_to_wire(spec: TaskSpec) -> pb.TaskSpec:
         image=root_image_to_wire(spec.image),
         hostname=text_to_wire(spec.hostname),
         limits=_limits_to_wire(spec.limits),
+        requests=_requests_to_wire(spec.requests),
         freezable=spec.freezable,
         exit_snapshot=spec.exit_snapshot,
         name=text_to_wire(spec.name),
@@ -112,6 +114,7 @@ def task_from_wire(message: pb.TaskSpec, known: Callable[[pb.OciImage], OciImage
         workdir=text_from_wire(message.workdir) if has("workdir") else None,
         hostname=text_from_wire(message.hostname),
         limits=_limits_from_wire(message.limits),
+        requests=_requests_from_wire(message.requests),
         volumes=volumes,
         gpus=_gpus_from_wire(message.gpus) if has("gpus") else None,
         network=network_from_wire(message.network) if has("network") else None,
@@ -135,6 +138,18 @@ def _limits_from_wire(message: pb.Limits) -> Limits:
         message.cpus if has("cpus") else None,
         message.memory if has("memory") else None,
         message.processes if has("processes") else None,
+    )
+
+
+def _requests_to_wire(requests: Requests) -> pb.Requests:
+    return pb.Requests(cpus=requests.cpus, memory=requests.memory)
+
+
+def _requests_from_wire(message: pb.Requests) -> Requests:
+    has = message.HasField
+    return Requests(
+        message.cpus if has("cpus") else None,
+        message.memory if has("memory") else None,
     )
 
 

@@ -15,6 +15,7 @@ from pytest_sandbox.engine import (
     EngineInfo,
     Limits,
     ProcessSpec,
+    Requests,
     TaskSpec,
     VolumeMount,
 )
@@ -85,6 +86,7 @@ def task_spec(
         env=env,
         workdir=workdir,
         limits=_limits(definition.resources, info),
+        requests=_requests(definition.resources, info),
         volumes=_volume_mounts(definition, volumes, info),
         project=image.project,
         gpus=gpus(definition.resources.gpu_config, info),
@@ -115,10 +117,7 @@ def _main(argv: tuple[str, ...], info: pb.PTYInfo, env: Mapping[str, str]) -> Pr
 
 
 def _limits(resources: pb.Resources, info: EngineInfo) -> Limits:
-    """The limits, which the engine enforces; a request only has to fit its machine."""
-    memory = None if info.memory is None else info.memory // _MIB
-    _check_fits("cpu", resources.milli_cpu / 1000, info.processors, "processors")
-    _check_fits("memory", resources.memory_mb, memory, "MiB")
+    """The limits, which the engine enforces."""
     _check_order("cpu", resources.milli_cpu, resources.milli_cpu_max)
     _check_order("memory", resources.memory_mb, resources.memory_mb_max)
     if resources.milli_cpu_max:
@@ -128,6 +127,17 @@ def _limits(resources: pb.Resources, info: EngineInfo) -> Limits:
     return Limits(
         cpus=resources.milli_cpu_max / 1000 or None,
         memory=resources.memory_mb_max * _MIB or None,
+    )
+
+
+def _requests(resources: pb.Resources, info: EngineInfo) -> Requests:
+    """The requests, which have to fit the machine that the sandbox is to be on."""
+    memory = None if info.memory is None else info.memory // _MIB
+    _check_fits("cpu", resources.milli_cpu / 1000, info.processors, "processors")
+    _check_fits("memory", resources.memory_mb, memory, "MiB")
+    return Requests(
+        cpus=resources.milli_cpu / 1000 or None,
+        memory=resources.memory_mb * _MIB or None,
     )
 
 

@@ -62,6 +62,7 @@ specs = st.builds(
 statuses = st.integers(0, 255).map(engine.ExitStatus)
 statuses |= st.integers(0, 255).map(lambda number: engine.ExitStatus(signal=number))
 limits = st.builds(engine.Limits, st.none() | st.floats(allow_nan=False), maybe_large, maybe_large)
+requests = st.builds(engine.Requests, st.none() | st.floats(allow_nan=False), maybe_large)
 some_gpus = st.builds(engine.Gpus, texts, st.integers(-(2**31), 2**31 - 1))
 gpus = st.builds(engine.Gpus, texts, st.integers(1, 100), several(some_gpus))
 some_networks = st.builds(engine.Network, several(words), several(words))
@@ -75,6 +76,7 @@ task_specs = st.builds(
     workdir=st.none() | texts,
     hostname=texts,
     limits=limits,
+    requests=requests,
     volumes=several(volumes),
     gpus=st.none() | gpus,
     network=st.none() | some_networks,

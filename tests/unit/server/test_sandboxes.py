@@ -20,6 +20,7 @@ from pytest_sandbox.engine import (
     Limits,
     Network,
     PtySize,
+    Requests,
     TaskEnd,
 )
 from pytest_sandbox.fakes import FakeEngine
@@ -135,11 +136,15 @@ async def test_bad_input_is_invalid_and_shown(
 
 
 @pytest.mark.asyncio
-async def test_limits_reach_the_engine(server: Harness) -> None:
+async def test_limits_and_requests_reach_the_engine(server: Harness) -> None:
     await server.create(
         resources={"milli_cpu": 500, "milli_cpu_max": 1500, "memory_mb": 64, "memory_mb_max": 128}
     )
-    assert server.engine.tasks[-1].spec.limits == Limits(cpus=1.5, memory=128 * 1024 * 1024)
+    spec = server.engine.tasks[-1].spec
+    assert spec.limits == Limits(cpus=1.5, memory=128 * 1024 * 1024)
+    assert spec.requests == Requests(cpus=0.5, memory=64 * 1024 * 1024)
+    await server.create()
+    assert server.engine.tasks[-1].spec.requests == Requests()
 
 
 @pytest.mark.asyncio

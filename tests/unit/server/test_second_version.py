@@ -11,7 +11,7 @@ from pytest_sandbox import Rpcs
 from pytest_sandbox._proto import router_pb2, sandboxes_pb2, secrets_pb2, snapshots_pb2
 from pytest_sandbox._proto import sandboxes_v2_pb2 as pb
 from pytest_sandbox._shared.async_tasks import within
-from pytest_sandbox.engine import OutputLog
+from pytest_sandbox.engine import OutputLog, Requests
 from pytest_sandbox.fakes import Call
 
 from .harness import ERR, OUT, Created, Harness, refused
@@ -117,6 +117,13 @@ async def test_secrets_come_with_the_request_and_a_later_one_wins(server: Harnes
     exec_id = await server.exec(sandbox, "sh", "-c", "echo $A $B $C")
 
     assert await server.output(sandbox, exec_id) == b"first inline stored\n"
+
+
+@pytest.mark.asyncio
+async def test_requests_reach_the_engine(server: Harness) -> None:
+    await create(server, resources={"milli_cpu": 250, "memory_mb": 64})
+    requests = server.engine.tasks[-1].spec.requests
+    assert requests == Requests(cpus=0.25, memory=64 * 1024 * 1024)
 
 
 @pytest.mark.asyncio

@@ -8,6 +8,7 @@ from ... import (
     Engine,
     InvalidSpec,
     Limits,
+    Requests,
     SupportsUsage,
     TaskSpec,
     Unsupported,
@@ -54,6 +55,24 @@ async def check_impossible_limits(engine: Engine) -> None:
         Limits(processes=2**31),
     ):
         await raises(InvalidSpec, engine.create(TaskSpec(limits=limits)), f"create with {limits}")
+
+
+async def check_requests_bound_nothing(engine: Engine) -> None:
+    """A task that needs more than it was expected to need has it; nonsense is refused."""
+    spec = TaskSpec(requests=Requests(cpus=0.001, memory=1))
+    task = await soon(engine.create(spec), f"create({spec})")
+    done = await run(task, "/bin/sh", "-c", HOG.format(size=8 * MEBIBYTE))
+    equal(done.stdout.strip(), b"%d" % (8 * MEBIBYTE), "8 MiB, with a request for a byte")
+    await soon(task.kill(), "kill()")
+    for requests in (
+        Requests(cpus=0.0),
+        Requests(cpus=float("nan")),
+        Requests(cpus=float("inf")),
+        Requests(memory=-1),
+        Requests(memory=2**64),
+    ):
+        spec = TaskSpec(requests=requests)
+        await raises(InvalidSpec, engine.create(spec), f"create with {requests}")
 
 
 @requires(Capability.MEMORY_LIMIT)
