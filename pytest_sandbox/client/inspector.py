@@ -32,6 +32,10 @@ class Inspector:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+    def engine(self) -> pb.InspectorEngineResponse:
+        """What the engine is now: one of several machines changes."""
+        return self._ask(lambda stub: stub.Engine, pb.InspectorEngineRequest())
+
     def record_start(self) -> int:
         """Have calls recorded from now on; the number of the next one."""
         return self._ask(lambda stub: stub.RecordStart, pb.InspectorRecordStartRequest()).next

@@ -28,6 +28,7 @@ from ._abilities import SupportsSidecars as SupportsSidecars
 from ._abilities import SupportsSnapshots as SupportsSnapshots
 from ._abilities import SupportsUsage as SupportsUsage
 from ._abilities import SupportsVolumes as SupportsVolumes
+from ._changing import SupportsChange as SupportsChange
 from ._connection import Connection as Connection
 from ._engine import Engine as Engine
 from ._entry import Entry as Entry
@@ -134,6 +135,7 @@ __all__ = [
     "Snapshot",
     "SpawnFailed",
     "StoreFull",
+    "SupportsChange",
     "SupportsConnectionFaults",
     "SupportsExitSnapshots",
     "SupportsExport",

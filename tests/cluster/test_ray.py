@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ import pytest_asyncio
 
 from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.cluster import ClusterEngine, Node
+from pytest_sandbox.cluster.on_ray import nodes as nodes_module
 from pytest_sandbox.cluster.on_ray import placer as placer_module
 from pytest_sandbox.cluster.on_ray.placer import RayPlacer
 from pytest_sandbox.engine import (
@@ -26,8 +28,11 @@ from pytest_sandbox.engine import (
     Gpus,
     Limits,
     ProcessSpec,
+    Requests,
+    StoreFull,
     TaskSpec,
     Unsupported,
+    VolumeMount,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 ray = pytest.importorskip("ray", reason="needs the package ray")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TIMEOUT = 60.0
+MEBIBYTE = 2**20
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,8 @@ def cluster() -> Iterator[Any]:
     made.wait_for_nodes()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", made.address)
-        patch.setattr(placer_module, "LOOK", 0.05)
+        patch.setattr(nodes_module, "LOOK", 0.05)
+        patch.setattr(nodes_module, "START", TIMEOUT)
         yield made
     made.shutdown()
 
@@ -68,12 +75,18 @@ class Started:
     def nodes(self) -> list[Node]:
         return self.engine._nodes
 
+    def node_with(self, resource: str) -> Node:
+        """The only node that Ray says has something."""
+        nodes = self.placer.nodes
+        (found,) = [nodes.engines[i] for i, total in nodes.totals.items() if total.get(resource)]
+        return found
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what the placer sees when it looks next."""
         deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline
-            await self.placer._look()
+            await self.placer.nodes.look()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -101,7 +114,7 @@ async def test_sandboxes_are_spread_and_have_what_they_ask_for(started: Started)
     tasks = [await create(started.engine, TaskSpec()) for _ in range(2)]
     assert {task.node for task in tasks} == set(started.nodes)
     with_gpu = await create(started.engine, TaskSpec(gpus=Gpus("H100")))
-    assert with_gpu.node is started.nodes[1]
+    assert with_gpu.node is started.node_with("GPU")
     assert b"H100" in await run(with_gpu, "nvidia-smi", "-L")
     with_limits = await create(started.engine, TaskSpec(limits=Limits(cpus=1.5)))
     for task in (*tasks, with_gpu, with_limits):
@@ -111,6 +124,81 @@ async def test_sandboxes_are_spread_and_have_what_they_ask_for(started: Started)
 async def test_what_no_node_has_is_refused_by_its_name(started: Started) -> None:
     with pytest.raises(Unsupported, match="no node of the Ray cluster has 1 GPU, B200"):
         await started.engine.create(TaskSpec(gpus=Gpus("B200")))
+
+
+@pytest.mark.parametrize(
+    ("requests", "words"),
+    [
+        (Requests(cpus=3.0), "has 3 CPU; the most that a node has is 2 CPU on"),
+        (Requests(memory=2**50), "has 1073741824 MiB of memory; the most that a node has is"),
+    ],
+)
+async def test_a_request_that_no_node_can_ever_have_is_refused(
+    started: Started, requests: Requests, words: str
+) -> None:
+    with pytest.raises(StoreFull, match=words):
+        await started.engine.create(TaskSpec(requests=requests))
+
+
+async def test_a_sandbox_that_asks_for_nothing_asks_ray_for_nothing(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(started.placer, "_ray", None)
+    monkeypatch.setattr(started.placer, "_threads", None)
+    task = await create(started.engine, TaskSpec(limits=Limits(processes=100)))
+    await run(task, "true")
+    await task.kill()
+
+
+async def test_sandboxes_are_where_there_is_what_they_request(started: Started) -> None:
+    whole = TaskSpec(requests=Requests(cpus=2.0, memory=64 * MEBIBYTE))
+    both = [await create(started.engine, whole) for _ in range(2)]
+    assert {task.node for task in both} == set(started.nodes)
+    third = asyncio.ensure_future(create(started.engine, whole))
+    await (await create(started.engine, TaskSpec())).kill()  # which waits for nothing
+    assert not third.done()
+    await both[0].kill()
+    freed = await asyncio.wait_for(third, TIMEOUT)
+    assert freed.node is both[0].node
+    await freed.kill()
+    await both[1].kill()
+
+
+async def test_many_that_wait_are_not_in_the_way_of_what_is_given_back(started: Started) -> None:
+    async def life() -> None:
+        task = await create(started.engine, TaskSpec(requests=Requests(cpus=2.0)))
+        await task.kill()
+
+    await asyncio.wait_for(asyncio.gather(*(life() for _ in range(16))), TIMEOUT)
+
+
+async def test_a_sandbox_waits_only_so_long(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = TaskSpec(requests=Requests(cpus=2.0))
+    both = [await create(started.engine, whole) for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(placer_module, "WAIT", 0.2)
+        reason = r"2 CPU: others used them for 0\.2 s; run fewer workers"
+        with pytest.raises(StoreFull, match=reason):
+            await started.engine.create(whole)
+    for task in both:
+        await task.kill()
+    await (await create(started.engine, whole)).kill()  # the one that gave up uses nothing
+
+
+async def test_a_sandbox_that_has_to_be_on_a_node_is_placed_there(started: Started) -> None:
+    spec = TaskSpec(volumes=(VolumeMount("placed", "/v"),))
+    first = await create(started.engine, spec)
+    for _ in range(4):
+        task = await create(started.engine, replace(spec, requests=Requests(cpus=1.0)))
+        assert task.node is first.node
+        await task.kill()
+    both = [await create(started.engine, TaskSpec(requests=Requests(cpus=1.0))) for _ in range(2)]
+    with pytest.raises(StoreFull, match=re.escape(f"{first.node.name} has not 3 CPU")):
+        await started.engine.create(replace(spec, requests=Requests(cpus=3.0)))
+    for task in (*both, first):
+        await task.kill()
 
 
 async def test_a_gpu_that_others_use_is_waited_for(started: Started) -> None:
@@ -168,13 +256,68 @@ async def test_tests_run_on_the_cluster_with_many_workers(cluster: Any, tmp_path
     assert "12 passed" in done.stdout
 
 
+FIRST_WITHOUT_GPUS = """
+import time
+
+import pytest
+
+
+@pytest.mark.gpu
+def test_before(sandbox):
+    pass
+
+
+def test_meanwhile(sandbox, sandbox_engine, tmp_path_factory):
+    (tmp_path_factory.getbasetemp().parent / "begun").touch()
+    deadline = time.monotonic() + 60
+    while "gpu" not in sandbox_engine.client.inspector.engine().capabilities:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.gpu("H100")
+def test_after(sandbox):
+    assert "H100" in sandbox.run("nvidia-smi", "-L").stdout
+"""
+
+
+async def test_a_node_with_a_gpu_joins_a_run_that_had_none(tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    made: Any = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    try:
+        (tmp_path / "test_it.py").write_text(FIRST_WITHOUT_GPUS)
+        options = ["-q", "-rs", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'temp' / 'of'}"]
+        (tmp_path / "temp").mkdir()
+        options += ["--sandbox-engine=ray", "--sandbox-engine-option=gpus=simulated"]
+        running = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pytest", *options),
+            cwd=tmp_path,
+            env={**os.environ, "PYTEST_ADDOPTS": "", "RAY_ADDRESS": made.address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        while not (tmp_path / "temp" / "begun").exists():
+            assert running.returncode is None
+            await asyncio.sleep(0.05)
+        made.add_node(num_cpus=1, num_gpus=1, resources={"accelerator_type:H100": 1})
+        text = (await running.communicate())[0].decode()
+    finally:
+        made.shutdown()
+    assert running.returncode == 0, text
+    assert "2 passed, 1 skipped" in text
+    assert "Ray knows of none there" in text
+
+
 async def test_a_node_that_dies_takes_its_sandboxes_and_no_others(
     started: Started, cluster: Any
 ) -> None:
     added = cluster.add_node(num_cpus=2, resources={"added": 1})
     await started.until(lambda: len(started.nodes) == 3)
     tasks = [await create(started.engine, TaskSpec()) for _ in range(6)]
-    dying = [task for task in tasks if task.node is started.nodes[2]]
+    dying = [task for task in tasks if task.node is started.node_with("added")]
     assert dying
     running = await dying[0].exec(ProcessSpec(("sleep", "1000")))
     cluster.remove_node(added, allow_graceful=False)
@@ -202,14 +345,14 @@ def listener_at(port: int) -> int:
 @pytest.mark.parametrize("which", ["its actor", "its process"])
 async def test_an_engine_that_was_killed_is_started_again(started: Started, which: str) -> None:
     before = started.nodes[0]
-    node_id = next(key for key, node in started.placer._nodes.items() if node is before)
+    node_id = next(key for key, node in started.placer.nodes.engines.items() if node is before)
     task = await create(started.engine, TaskSpec())
     while task.node is not before:
         task = await create(started.engine, TaskSpec())
     if which == "its actor":
-        ray.kill(started.placer._actors[node_id])
+        ray.kill(started.placer.nodes.actors[node_id])
     else:
-        address = ray.get(started.placer._actors[node_id].address.remote())
+        address = ray.get(started.placer.nodes.actors[node_id].address.remote())
         port = RemoteAddress.parse(address).port
         os.kill(listener_at(port), signal.SIGKILL)
     assert (await asyncio.wait_for(task.wait(), TIMEOUT)).cause is EndCause.LOST

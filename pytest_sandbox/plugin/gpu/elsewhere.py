@@ -26,9 +26,10 @@ def gpus_elsewhere(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
     """
     # An engine that does not start is an error of the fixture that needs it.
     with suppress(EngineStartError):
-        engine = session_of(item).engine()
+        # Asked for each test: machines with GPUs come to a cluster, and go, while tests run.
+        engine = session_of(item).client().inspector.engine()
         if "gpu" not in engine.capabilities:
-            there = engine.details.get("no GPU", "there are none")
+            there = engine.details.get("no GPU") or "there are none"
             skip_or_fail(item, wanted, [], f"needs {wanted} of another machine: {there}")
     if wanted.memory is not None:
         pytest.fail(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytest_sandbox.engine import SupportsChange
+
 from ..commands.log_news import LogNews
 from ..rpc.auth import RouterTokens
 from ..snapshots.store import SnapshotStore
@@ -71,7 +73,7 @@ class State:
         image_lock: LockFile | None = None,
     ) -> None:
         self.engine = engine
-        self.info = info
+        self.info_at_start = info
         self.tunnels_for_everybody = tunnels_for_everybody
         self._volumes_folder = volumes
         self._private_volumes = private_volumes
@@ -88,6 +90,11 @@ class State:
         #: Where clients reach the command router over TCP: with TLS, and in plain text.
         self.router_tls_url: str | None = None
         self.router_plain_authority: str | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the engine is now."""
+        return self.engine.info if isinstance(self.engine, SupportsChange) else self.info_at_start
 
     @property
     def clock(self) -> Clock:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_sandbox.cluster import ClusterEngine
 from pytest_sandbox.engine import (
+    Capability,
     ConnectionFault,
     EndCause,
     Engine,
@@ -67,6 +68,36 @@ async def test_a_sandbox_can_ask_for_what_the_largest_machine_has() -> None:
     engine = ClusterEngine(Turns([Sized(4, 1 << 30), Sized(64, None)]), VirtualClock())
     info = await engine.start()
     assert (info.processors, info.memory) == (64, None)
+    await engine.close()
+
+
+class WithoutGpus(FakeEngine):
+    async def start(self) -> EngineInfo:
+        info = await super().start()
+        return replace(
+            info,
+            capabilities=info.capabilities - {Capability.GPU},
+            details={"no GPU": "it has no driver"},
+        )
+
+
+async def test_a_cluster_has_gpus_while_one_of_its_machines_has() -> None:
+    clock = VirtualClock()
+    placer = Turns([WithoutGpus(clock=clock), WithoutGpus(clock=clock)])
+    engine = ClusterEngine(placer, clock)
+    first = await engine.start()
+    assert Capability.GPU not in first.capabilities
+    assert first.details["no GPU"] == "n0, n1: it has no driver"
+    assert first.mode.startswith("2 machines, ")
+    await placer.join(FakeEngine(clock=clock))
+    assert Capability.GPU in engine.info.capabilities
+    assert "no GPU" not in engine.info.details
+    assert engine.info.mode.startswith("3 machines, ")
+    await placer.lose(placer.nodes[2])
+    assert engine.info == first
+    for node in placer.nodes[:2]:
+        await placer.lose(node)
+    assert engine.info.mode.startswith("1 machine, ")  # as it was last
     await engine.close()
 
 
@@ -240,12 +271,37 @@ async def test_a_sandbox_that_waits_for_room_is_in_the_way_of_no_other() -> None
     placer = Waiting([FakeEngine(clock=clock)])
     engine = ClusterEngine(placer, clock)
     await engine.start()
-    waiting = asyncio.ensure_future(engine.create(TaskSpec(limits=Limits(cpus=1.0))))
+    volume, other = (TaskSpec(volumes=(VolumeMount(name, "/v"),)) for name in "vw")
+    room = Limits(cpus=1.0)
+    waiting = [
+        asyncio.ensure_future(engine.create(each))
+        for each in (TaskSpec(limits=room), replace(volume, limits=room))
+    ]
     await engine.create(TaskSpec())
-    await engine.create(TaskSpec(volumes=(VolumeMount("v", "/v"),)))
-    assert not waiting.done()
+    await engine.create(other)
+    beside = asyncio.ensure_future(engine.create(volume))  # the one that waits decides for it
+    await asyncio.sleep(0)
+    assert not any(each.done() for each in (*waiting, beside))
     placer.room.set()
-    await waiting
+    await asyncio.gather(*waiting, beside)
+    await engine.close()
+
+
+async def test_what_was_on_a_machine_that_is_gone_can_be_on_another() -> None:
+    engine, placer = cluster(2)
+    await engine.start()
+    member = TaskSpec(membership=Membership("net", ("a",)), volumes=(VolumeMount("v", "/v"),))
+    lost = await engine.create(member)
+    assert node_of(lost) == "n0"
+    await placer.lose(placer.nodes[0])
+    kept = await engine.create(member)
+    assert node_of(kept) == "n1"
+    await lost.wait()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await placer.join(FakeEngine(clock=engine.clock))
+    await engine.create(member)
+    assert placer.asked[-1] == ["n1"]  # the end of the one that was lost did not end the network
     await engine.close()
 
 

@@ -287,7 +287,7 @@ async def test_a_step_has_the_network_of_the_run_and_says_what_was_denied(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = server.app.state
-    state.info = replace(state.info, network=OPEN_NETWORK)
+    state.info_at_start = replace(state.info, network=OPEN_NETWORK)
     assert "network" not in await failure(server, "RUN fail 1")
     assert server.engine.tasks[-1].spec.network == OPEN_NETWORK
 

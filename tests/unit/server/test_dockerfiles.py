@@ -376,7 +376,7 @@ async def test_uv_that_no_view_shows_is_copied(
     server: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = server.app.state
-    state.info = replace(state.info, search_path="/nonexistent", one_image=False)
+    state.info_at_start = replace(state.info, search_path="/nonexistent", one_image=False)
     for name in ("uv", "uvx"):
         (tmp_path / name).write_text(f"#!/bin/sh\necho {name}\n")
         (tmp_path / name).chmod(0o755)
@@ -514,7 +514,7 @@ async def test_a_user_is_found_in_the_files_of_the_image(server: Harness) -> Non
         assert isinstance(task, GatedTask)
         assert task.processes[-1].spec.user == expected
         assert task.processes[-1].spec.env["HOME"] == ("/home/app" if expected.uid == 7 else "/")
-    server.app.state.info = replace(server.app.state.info, one_image=False)
+    server.app.state.info_at_start = replace(server.app.state.info, one_image=False)
     for user, said in (
         ("nosuch", "no user 'nosuch'"),
         ("app:nosuch", "no group 'nosuch'"),

@@ -1,10 +1,14 @@
 """GPUs that a sandbox is to have."""
 
+from dataclasses import replace
+
 import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import images_pb2, sandboxes_pb2
-from pytest_sandbox.engine import Capability, Gpus
+from pytest_sandbox._proto.inspector_pb2 import InspectorEngineRequest as EngineRequest
+from pytest_sandbox.engine import Capability, EngineInfo, Gpus, SupportsChange
+from pytest_sandbox.fakes import FakeEngine
 
 from .engines import GatedEngine
 from .harness import Harness, refused, serve
@@ -51,3 +55,30 @@ async def test_an_engine_without_gpus_says_so() -> None:
             await server.create(resources=resources("H100", 2))
         with refused(Status.UNIMPLEMENTED, "the GPUs of a lease: the engine 'fake' has no GPUs"):
             await server.create(resources=resources("lease:GPU-1@0+23034", 1))
+
+
+class Changing(FakeEngine, SupportsChange):
+    """An engine that has no GPUs until a test says so."""
+
+    gpus = False
+    _info: EngineInfo
+
+    async def start(self) -> EngineInfo:
+        self._info = await super().start()
+        return self.info
+
+    @property
+    def info(self) -> EngineInfo:
+        without = self._info.capabilities - {Capability.GPU}
+        return self._info if self.gpus else replace(self._info, capabilities=without)
+
+
+async def test_gpus_that_came_while_the_engine_ran_can_be_had() -> None:
+    engine = Changing()
+    async with serve(engine) as server:
+        with refused(Status.UNIMPLEMENTED, "has no GPUs"):
+            await server.create(resources=resources("H100", 1))
+        assert "gpu" not in (await server.inspector.Engine(EngineRequest())).capabilities
+        engine.gpus = True
+        await server.create(resources=resources("H100", 1))
+        assert "gpu" in (await server.inspector.Engine(EngineRequest())).capabilities

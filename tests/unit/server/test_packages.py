@@ -108,7 +108,7 @@ async def test_lists_that_were_not_had_are_had_once_there_is_a_network(debian: H
     commands = "RUN true", "RUN apt-get update"
     _, first = await log_of(debian, *commands)
     state = debian.app.state
-    state.info = replace(state.info, network=OPEN_NETWORK)
+    state.info_at_start = replace(state.info, network=OPEN_NETWORK)
     _, second = await log_of(debian, "# another definition", *commands)
     assert first.count("\n") == 5
     assert second.count("(from the cache)") == 2
@@ -124,7 +124,7 @@ async def test_a_package_that_is_in_no_list_says_what_helps(debian: Harness) -> 
     debian.engine.on_exec("apt-get", "install", "a").calls(install)
     assert "--sandbox-network=open" in await failure(debian, "RUN apt-get install a")
     state = debian.app.state
-    state.info = replace(state.info, network=OPEN_NETWORK)
+    state.info_at_start = replace(state.info, network=OPEN_NETWORK)
     assert "force_build=True" in await failure(debian, "RUN apt-get install a")
 
 
@@ -150,7 +150,7 @@ async def test_installers_fail_at_once_without_a_network(debian: Harness) -> Non
     await built(debian, "ENV PIP_RETRIES=3", "RUN echo")
     assert await environment() == "3"
     state = debian.app.state
-    state.info = replace(state.info, network=OPEN_NETWORK)
+    state.info_at_start = replace(state.info, network=OPEN_NETWORK)
     await built(debian, "RUN echo 2")
     assert await environment() == ""
     await built(debian, "RUN --network=none echo 3")
@@ -165,7 +165,7 @@ async def test_lists_that_cannot_be_fetched_fail_the_step_where_there_is_a_netwo
     _, offline = await log_of(debian, update)
     assert "Error-Mode" not in offline
     state = debian.app.state
-    state.info = replace(state.info, network=OPEN_NETWORK)
+    state.info_at_start = replace(state.info, network=OPEN_NETWORK)
     _, online = await log_of(debian, "# another definition", update)
     assert 'APT::Update::Error-Mode "any";' in online
 

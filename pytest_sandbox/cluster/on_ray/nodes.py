@@ -1,0 +1,190 @@
+"""The nodes of a cluster of Ray that have an engine, as they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.network.engine_address import RemoteAddress
+from pytest_sandbox.engine import Capability, EngineUnavailable
+from pytest_sandbox.remote import remote_engine
+
+from ..placer import Node
+from .connecting import NAMESPACE
+from .node_actor import NodeActor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_sandbox.engine import EngineInfo
+
+log = logging.getLogger("pytest_sandbox.cluster")
+
+#: Seconds between two looks at which nodes there are.
+LOOK = 1.0
+#: Seconds for which a node may be silent before it counts as gone: they are near each other.
+LEASE = 5.0
+#: Seconds that the actor of a node may take to start the engine there.
+ANSWER = 60.0
+#: Seconds that a run waits for further nodes when it begins, once it has one; others join later.
+START = 5.0
+
+
+class RayNodes:
+    """The nodes that have an engine.
+
+    Args:
+        ray: the module, connected.
+        options: for the engines of the nodes.
+        joined: called with each node.
+        left: called with a node that is gone, and why.
+
+    Attributes:
+        engines: the nodes, by Ray's id.
+        totals: what each node of the cluster has of Ray's resources, by its id; also of nodes that
+            have no engine.
+        actors: of the nodes, by Ray's id.
+    """
+
+    def __init__(
+        self,
+        ray: Any,
+        options: Mapping[str, str],
+        joined: Callable[[Node], None],
+        left: Callable[[Node, str], None],
+    ) -> None:
+        self.engines: dict[str, Node] = {}
+        self.totals: dict[str, Mapping[str, float]] = {}
+        self.actors: dict[str, Any] = {}
+        self._ray = ray
+        self._options = options
+        self._joined, self._left = joined, left
+        self._failed: dict[str, str] = {}  # nodes that have no engine, and why
+        self._taking: dict[str, asyncio.Task[None]] = {}
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take in the nodes that there are, and from now on those that join.
+
+        Raises:
+            EngineUnavailable: none can run an engine.
+        """
+        await self._look()
+        if self._taking:
+            await asyncio.wait(self._taking.values(), timeout=START)
+        while self._taking and not self.engines:
+            await asyncio.wait(self._taking.values(), return_when=asyncio.FIRST_COMPLETED)
+        if not self.engines:
+            why = "; ".join(f"{node}: {reason}" for node, reason in self._failed.items())
+            raise EngineUnavailable(
+                f"no node of the Ray cluster can run an engine: {why or 'it has none'}",
+                "Is this version of pytest-sandbox installed on all nodes, for the Python of Ray "
+                "there? `pytest-sandbox doctor` says there what is missing.",
+            )
+        self._watching = background(self._watch())
+
+    async def look(self) -> None:
+        """Take in all nodes that there are now."""
+        await self._look()
+        await asyncio.gather(*self._taking.values())
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await self._look()
+            except Exception:
+                log.exception("the nodes of the Ray cluster cannot be listed")
+
+    async def _look(self) -> None:
+        """Begin to take in nodes that have joined, and engines that died on nodes which live."""
+        listed = await asyncio.to_thread(self._ray.nodes)
+        live = [each for each in listed if each["Alive"]]
+        self.totals = {each["NodeID"]: each["Resources"] for each in live}
+        for each in live:
+            node_id = each["NodeID"]
+            if node_id not in self.engines and node_id not in self._taking:
+                taking = self._taking[node_id] = background(self._take(each))
+                taking.add_done_callback(partial(self._taken, node_id))
+
+    def _taken(self, node_id: str, _: asyncio.Task[None]) -> None:
+        del self._taking[node_id]
+
+    async def _take(self, listed: Mapping[str, Any]) -> None:
+        node_id, host = listed["NodeID"], listed["NodeManagerAddress"]
+        try:
+            address = await asyncio.to_thread(self._address_of, node_id, host)
+            where = replace(RemoteAddress.parse(address), lease=LEASE)
+            over, name = partial(self._over, node_id), f"the node {host} of Ray"
+            engine = remote_engine(where, self._options, over, name)
+            info = await engine.start()
+        except Exception as error:  # of Ray, of the actor or of the engine
+            if self._failed.get(node_id) != str(error):
+                log.warning("the node %s has no engine: %s", host, error)
+            self._failed[node_id] = str(error)
+            return
+        taken = any(node.name == host for node in self.engines.values())
+        named = f"{host} ({node_id[:8]})" if taken else host
+        node = Node(named, engine, as_counted(info, listed["Resources"]))
+        self._failed.pop(node_id, None)
+        self.engines[node_id] = node
+        self._joined(node)
+
+    def _address_of(self, node_id: str, host: str) -> str:
+        strategies = importlib.import_module("ray.util.scheduling_strategies")
+        actor = (
+            self._ray.remote(NodeActor)
+            .options(
+                name=f"{NAMESPACE}-{version('pytest-sandbox')}-{node_id}",
+                namespace=NAMESPACE,
+                lifetime="detached",
+                get_if_exists=True,
+                num_cpus=0,
+                scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(node_id, soft=False),
+            )
+            .remote(host)
+        )
+        self.actors[node_id] = actor
+        address: str = self._ray.get(actor.address.remote(), timeout=ANSWER)
+        return address
+
+    def _over(self, node_id: str, reason: str) -> None:
+        node = self.engines.pop(node_id, None)
+        if node is None:
+            return
+        log.warning("the node %s is gone: %s", node.name, reason)
+        self._left(node, reason)
+        background(node.engine.close())
+
+    async def close(self) -> None:
+        """Close the engines; the actors stay, for other runs."""
+        if self._watching is not None:
+            await cancel_and_wait(self._watching)
+        await cancel_and_wait(*self._taking.values())
+        nodes, self.engines = self.engines, {}
+        await asyncio.gather(*(node.engine.close() for node in nodes.values()))
+
+
+def as_counted(info: EngineInfo, resources: Mapping[str, float]) -> EngineInfo:
+    """What the engine of a node is, as Ray counts what the node has.
+
+    Processors and memory are not checked by this: Ray has other figures, and they may change.
+
+    Args:
+        info: of the engine.
+        resources: of the node.
+    """
+    counted = replace(info, processors=None, memory=None)
+    if resources.get("GPU") or Capability.GPU not in info.capabilities:
+        return counted
+    return replace(
+        counted,
+        capabilities=info.capabilities - {Capability.GPU},
+        details={**info.details, "no GPU": "Ray knows of none there: `ray start --num-gpus N`"},
+    )
