@@ -130,6 +130,56 @@ async def test_a_sandbox_for_the_next_copy_is_made_ahead(engine: LocalEngine) ->
         await talk.task.kill()
 
 
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_copy_in_a_sandbox_that_was_made_ahead_goes_on_too(
+    engine: LocalEngine, name: str
+) -> None:
+    """CRIU is started in it ahead, as far as that goes."""
+    source = await tells(engine, STORIES[name])
+    expected = await source.asks()
+    image = await source.task.snapshot_memory()
+    await source.task.kill()
+    copies = [await resumed(engine, image) for _ in range(2)]
+    spare = await ahead(engine, image)
+    assert spare.restoring is not None
+    assert not spare.restoring.has_failed()
+
+    copies.append(await resumed(engine, image))
+
+    assert copies[-1].task is spare
+    assert await copies[-1].asks() == expected
+    await engine.forget(image)
+    for talk in copies:
+        await talk.task.kill()
+
+
+async def test_a_sandbox_in_which_a_restore_was_begun_in_vain_is_not_used(
+    engine: LocalEngine,
+) -> None:
+    source = await tells(engine, THREADS)
+    expected = await source.asks()
+    image = await source.task.snapshot_memory()
+    zygote = (await engine.memory.ready()).zygote
+    copies = [await resumed(engine, image) for _ in range(2)]
+    spare = await ahead(engine, image)
+    assert spare.restoring is not None
+    for pid in map(int, Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children").read_text().split()):
+        if not is_forker(pid) and pid not in zygote._pids.values():
+            os.kill(pid, signal.SIGKILL)
+    deadline = asyncio.get_running_loop().time() + 30
+    while not spare.restoring.has_failed():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.001)
+
+    copies.append(await resumed(engine, image))
+
+    assert spare.poll() is not None
+    assert await copies[-1].asks() == expected
+    await engine.forget(image)
+    for talk in (source, *copies):
+        await talk.task.kill()
+
+
 async def ahead(engine: LocalEngine, image: MemorySnapshot) -> LocalTask:
     """The sandbox that the engine made ahead for a copy."""
     pool = (await engine.memory.ready()).pool

@@ -19,7 +19,14 @@ from ..kernel.clone import clone
 from ..kernel.descriptors import close_all_except
 from ..protocol import wire
 from ..protocol.common import Failed
-from ..protocol.criu import OperationRefused, ProcessesDumped, ProcessesRestored, RestoreRequest
+from ..protocol.criu import (
+    ENGINE_TO_CRIU_HELPER,
+    OperationRefused,
+    ProcessesDumped,
+    ProcessesRestored,
+    RestoreRequest,
+    StreamsGiven,
+)
 from . import dump, restore
 from .bundle import FOLDER
 from .runner import CriuError, CriuRunner
@@ -113,7 +120,7 @@ def _prepared(bundle: CriuBundle, request: Request, fds: list[int]) -> CriuRunne
     # Opened out here, used inside: it acts on the pid namespace of the process that writes,
     # whichever /proc it was opened in.
     counter = os.open("/proc/sys/kernel/ns_last_pid", os.O_RDWR | os.O_CLOEXEC)
-    return CriuRunner(bundle, folder, work, images, counter, fds)
+    return CriuRunner(bundle, folder, work, images, counter)
 
 
 def _images(request: Request, fds: list[int]) -> int:
@@ -158,7 +165,9 @@ def _work(
     try:
         cgroups.join()
         if isinstance(request, RestoreRequest):
-            passed = restore.restore(criu, request, lazy)
+            prepared = restore.Restore(criu, request, lazy)
+            prepared.run(*_streams(sock))
+            passed = prepared.masters
             answer = ProcessesRestored()
         else:
             answer = ProcessesDumped(state=dump.dump(criu, request))
@@ -169,6 +178,16 @@ def _work(
         answer = Failed.of(error)
     wire.send(sock, answer, passed)
     os._exit(0)
+
+
+def _streams(sock: socket.socket) -> tuple[StreamsGiven, list[int]]:
+    """Wait until the engine wants the processes, which may be never."""
+    signal.alarm(0)
+    given, _, fds = wire.receive(sock, ENGINE_TO_CRIU_HELPER)
+    if not isinstance(given, StreamsGiven):
+        os._exit(0)
+    signal.alarm(_TIMEOUT)
+    return given, fds
 
 
 def _wait_for_children() -> None:

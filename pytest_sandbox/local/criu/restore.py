@@ -13,7 +13,7 @@ from .runner import CriuError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.criu import DumpedState, RestoreRequest
+    from ..protocol.criu import DumpedState, RestoreRequest, StreamsGiven
     from .runner import CriuRunner
 
 #: Bytes from which a restored tree gets its pages when it first touches them: reading less at once
@@ -49,42 +49,61 @@ def start_lazy_pages(criu: CriuRunner, state: DumpedState) -> dict[str, int]:
     return started
 
 
-def restore(criu: CriuRunner, request: RestoreRequest, lazy: dict[str, int]) -> tuple[int, ...]:
-    """Restore all trees, then resume those that were not stopped when they were dumped.
+class Restore:
+    """Restores all trees; what needs nothing of those who want them is done at once.
 
     Args:
         criu: how.
-        request: the engine's; the pipes that it gives are in `criu`.
+        request: the engine's.
         lazy: what `start_lazy_pages` returned.
 
-    Returns:
-        The masters of these terminals.
+    Attributes:
+        masters: of the terminals that were asked for.
 
     Raises:
-        CriuError: CRIU could not.
         OSError: what the kernel said.
     """
-    state = request.state
-    # CRIU opens the files that processes had mapped, so these come first.
-    _restore_shm(criu)
-    # One descriptor for each: CRIU closes what it has used.
-    pipes = {inode: os.open("/dev/null", os.O_RDWR) for inode in state.pipes}
-    pipes |= {pipe.inode: criu.fds[pipe.place] for pipe in request.streams}
-    numbers = {*request.masters, *(terminal.number for terminal in state.terminals)}
-    terminals = external_terminals.open_all(numbers)
-    given = {f"pipe:[{inode}]": fd for inode, fd in pipes.items()}
-    given |= {outside.key: terminals[outside.number][1] for outside in state.terminals}
-    criu.set_latest_pid(os.getpid())  # what CRIU starts must not have the numbers that it restores
-    trees = [str(tree.root) for tree in state.trees]
-    # A connection between two trees is restored one end at a time. Packets for the end that is
-    # still missing would be answered by a reset, tcp(7), and break it: so none arrive until both
-    # are there.
-    with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
-        for tree in trees:
-            _restore(criu, tree, given, lazy.get(tree))
-    criu.set_latest_pid(state.latest_pid)
-    processes.resume(state.running)
-    return tuple(terminals[number][0] for number in request.masters)
+
+    def __init__(self, criu: CriuRunner, request: RestoreRequest, lazy: dict[str, int]) -> None:
+        self._criu = criu
+        self._state = state = request.state
+        self._lazy = lazy
+        # CRIU opens the files that processes had mapped, so these come first.
+        _restore_shm(criu)
+        # One descriptor for each: CRIU closes what it has used.
+        self._pipes = {inode: os.open("/dev/null", os.O_RDWR) for inode in state.pipes}
+        numbers = {*request.masters, *(terminal.number for terminal in state.terminals)}
+        terminals = external_terminals.open_all(numbers)
+        self._slaves = {outside.key: terminals[outside.number][1] for outside in state.terminals}
+        self.masters = tuple(terminals[number][0] for number in request.masters)
+        for tree in state.trees:
+            criu.enter(str(tree.root))
+
+    def run(self, given: StreamsGiven, fds: list[int]) -> None:
+        """Restore them, then resume those that were not stopped when they were dumped.
+
+        Args:
+            given: the engine's pipes.
+            fds: these.
+
+        Raises:
+            CriuError: CRIU could not.
+            OSError: what the kernel said.
+        """
+        criu, state = self._criu, self._state
+        pipes = self._pipes | {pipe.inode: fds[pipe.place] for pipe in given.streams}
+        inherited = {f"pipe:[{inode}]": fd for inode, fd in pipes.items()} | self._slaves
+        # What CRIU starts must not have the numbers that it restores.
+        criu.set_latest_pid(os.getpid())
+        trees = [str(tree.root) for tree in state.trees]
+        # A connection between two trees is restored one end at a time. Packets for the end that is
+        # still missing would be answered by a reset, tcp(7), and break it: so none arrive until
+        # both are there.
+        with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
+            for tree in trees:
+                _restore(criu, tree, inherited, self._lazy.get(tree))
+        criu.set_latest_pid(state.latest_pid)
+        processes.resume(state.running)
 
 
 def _restore(criu: CriuRunner, tree: str, given: dict[str, int], lazy: int | None) -> None:

@@ -40,18 +40,16 @@ class CriuRunner:
         work: one of an empty folder, where each tree of processes gets a folder for logs and such.
         images: one of the folder of images, with a folder for each tree too.
         counter: one of `ns_last_pid`, which means that of the process that uses it.
-        fds: further ones that came with the request.
     """
 
     def __init__(
-        self, bundle: CriuBundle, folder: int, work: int, images: int, counter: int, fds: list[int]
+        self, bundle: CriuBundle, folder: int, work: int, images: int, counter: int
     ) -> None:
         self._bundle = bundle
         self._folder = folder
         self._work = work
         self._counter = counter
         self.images = images
-        self.fds = fds
 
     def latest_pid(self) -> int:
         """The number of the sandbox's latest process or thread."""

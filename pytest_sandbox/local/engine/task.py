@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .gpus.leased import TaskGpus
     from .outlet import LocalOutlet
     from .pump import Pump
+    from .snapshots.restore_helper import RestoreHelper
     from .snapshots.snapshotter import Snapshotter
 
 
@@ -82,6 +83,14 @@ class TakesMemorySnapshots(Protocol):
         main: LocalProcess | None,
     ) -> MemorySnapshot:
         """Take a snapshot of files and processes of a task."""
+
+    def prepare(self, files: RootImage, snapshotter: Snapshotter) -> RestoreHelper | None:
+        """Begin to restore processes in a sandbox that was made ahead; `None` if it is not for any.
+
+        Args:
+            files: what the sandbox was made from.
+            snapshotter: of the sandbox.
+        """
 
 
 class LocalTask(
@@ -134,6 +143,8 @@ class LocalTask(
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
         self.memory: TakesMemorySnapshots | None = None
+        #: What is about to restore processes in it, if it was made ahead for that.
+        self.restoring: RestoreHelper | None = None
         #: Makes a task that shares its limits.
         self.beside: Callable[[TaskSpec], Awaitable[LocalTask]] | None = None
         #: The GPUs that it has, which go back when it has ended.
@@ -171,8 +182,10 @@ class LocalTask(
         await self._outlet.open(self._link)
 
     def warm_up(self) -> None:
-        """Have PID 1 do ahead what its first command would wait for; shows in nothing but time."""
+        """Do ahead what the first who uses it would wait for; shows in nothing but time."""
         ignore(self._link.ask(WarmUpRequest(), Succeeded))
+        if self._spec.freezable and self.memory is not None:
+            self.restoring = self.memory.prepare(self._spec.image, self.snapshotter)
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""
@@ -379,6 +392,8 @@ class LocalTask(
         self.snapshotter.release()
         if self.gpus is not None:
             self.gpus.release()
+        if self.restoring is not None:
+            self.restoring.close()
         self._over.set()
 
     def gone(self, used: Figures | None) -> None:

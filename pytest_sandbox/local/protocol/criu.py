@@ -2,7 +2,8 @@
 
 The engine asks the zygote, which forks the helper; that answers over a socket which came with the
 request, with `ProcessesDumped` or `ProcessesRestored`, `OperationRefused` or `Failed`. If the
-socket is closed before, the helper was killed.
+socket is closed before, the helper was killed. One that is to restore waits for `StreamsGiven` over
+that socket before any process is there: so it can be started ahead.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ class DumpedState(Message):
 
 
 class GivenPipe(Message):
-    """Part of `RestoreRequest`: a pipe that takes the place of another.
+    """Part of `StreamsGiven`: a pipe that takes the place of another.
 
     Attributes:
         inode: of the old pipe.
-        place: where the new one is among the descriptors after the images.
+        place: where the new one is among the descriptors.
     """
 
     inode: int
@@ -88,23 +89,32 @@ class DumpRequest(Message, descriptors=1):
     stopped: list[int]
 
 
-class RestoreRequest(Message, descriptors=(2, 5)):
-    """Restore processes into a new sandbox; answered by `ProcessesRestored`.
+class RestoreRequest(Message, descriptors=2):
+    """Restore processes into a new sandbox, once `StreamsGiven` has come.
 
-    Beside it the socket for the answer, the folder with CRIU's images, and the processes' ends of
-    the pipes of the main one.
+    Beside it the socket for that and for the answer, and the folder with CRIU's images.
 
     Attributes:
         name: of the sandbox.
         state: as it was dumped.
-        streams: which pipes take the place of which.
         masters: numbers of the terminals whose masters the engine wants.
     """
 
     name: str
     state: DumpedState
-    streams: list[GivenPipe]
     masters: list[int]
+
+
+class StreamsGiven(Message, descriptors=(0, 3)):
+    """Restore them now; answered by `ProcessesRestored`.
+
+    Beside it the processes' ends of the pipes of the main one.
+
+    Attributes:
+        streams: which pipes take the place of which.
+    """
+
+    streams: list[GivenPipe]
 
 
 class ProcessesDumped(Message, descriptors=1):
@@ -127,4 +137,5 @@ class OperationRefused(Message):
     reason: str
 
 
+ENGINE_TO_CRIU_HELPER = family(StreamsGiven)
 CRIU_HELPER_TO_ENGINE = family(ProcessesDumped, ProcessesRestored, OperationRefused, Failed)

@@ -204,10 +204,8 @@ class ZygoteLink:
         request = AddImageLayerRequest(layer=layer, folder=folder)
         await self.request(request, Succeeded)
 
-    async def run_criu(
-        self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
-    ) -> Answer[A]:
-        """Have the processes of a sandbox dumped or restored; as `request`.
+    async def run_criu(self, request: DumpRequest, answer: type[A]) -> Answer[A]:
+        """Have the processes of a sandbox dumped; as `request`.
 
         Returns:
             The answer, and the descriptors beside it.
@@ -215,14 +213,33 @@ class ZygoteLink:
         Raises:
             OperationFailed: it cannot be done.
         """
+        with self.begin_criu(request) as ours:
+            return await criu_answer(ours, answer)
+
+    def begin_criu(
+        self, request: DumpRequest | RestoreRequest, fds: tuple[int, ...] = ()
+    ) -> socket.socket:
+        """Have a helper started for the processes of a sandbox; a socket to that.
+
+        Args:
+            request: the request.
+            fds: descriptors beside it, which are closed once they are sent.
+
+        Raises:
+            OSError: there are no descriptors left.
+            EngineUnavailable: the zygote died.
+        """
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
             close_all(list(fds))
             raise
-        with ours:
+        try:
             self._send(request, (theirs.detach(), *fds))
-            return await criu_answer(ours, answer)
+        except BaseException:
+            ours.close()
+            raise
+        return ours
 
     def drop_layer(self, layer: int) -> None:
         """Have a layer freed."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineUnavailable, NotFreezable, StoreFull
 
-from ...protocol.criu import GivenPipe, ProcessesRestored, RestoreRequest
+from ...protocol.criu import GivenPipe
 from ...protocol.wire import close_all
 from ..links.errors import OperationFailed
 
@@ -37,7 +36,7 @@ async def restore(factory: Factory, spec: TaskSpec, stored: StoredMemory) -> Loc
     """
     main = stored.main
     wanted = replace(spec, image=stored.files, main=None, freezable=True, resume=None)
-    task = await factory.create(wanted)
+    task = await _sandbox(factory, wanted)
     try:
         ends = {} if main is None else await task.resume(main.spec, main.pid)
         await _restore(task, stored, ends)
@@ -47,38 +46,41 @@ async def restore(factory: Factory, spec: TaskSpec, stored: StoredMemory) -> Loc
     return task
 
 
+async def _sandbox(factory: Factory, wanted: TaskSpec) -> LocalTask:
+    """A sandbox to restore into; one of the pool may have a helper that could not do its part."""
+    while True:
+        task = await factory.create(wanted)
+        if task.restoring is None or not task.restoring.has_failed():
+            return task
+        await task.kill()
+
+
 async def _restore(task: LocalTask, stored: StoredMemory, ends: dict[str, int]) -> None:
     """Restore the processes; `ends` are what the main process is to have as its pipes."""
     pipes = {} if stored.main is None else stored.main.pipes
-    terminal = None if stored.main is None else stored.main.terminal
     streams = [
         GivenPipe(inode=pipes[name], place=place)
         for place, name in enumerate(ends)
         if name in pipes
     ]
-    request = RestoreRequest(
-        name=task.snapshotter.name,
-        state=stored.state,
-        streams=streams,
-        masters=[] if terminal is None else [terminal],
-    )
     try:
-        # A copy of the descriptor: the snapshot may be forgotten while it is restored.
-        images = os.dup(stored.images)
+        helper = task.restoring or stored.begin_restore(task.snapshotter)
     except OSError as error:
         close_all([*ends.values()])
         raise _no_room(error) from error
+    except BaseException:
+        close_all([*ends.values()])
+        raise
     try:
-        fds = (images, *ends.values())
-        _, passed = await task.snapshotter.run_criu(request, ProcessesRestored, fds)
+        masters = await helper.restore(streams, tuple(ends.values()))
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise _no_room(error) from error
         raise EngineUnavailable(f"cannot restore the processes: {error}") from error
     except OperationFailed as refusal:
         raise NotFreezable(f"cannot restore the processes: {refusal}") from None
-    if terminal is not None:
-        task.attach_terminal(passed)
+    if masters:
+        task.attach_terminal(masters)
 
 
 def _no_room(error: OSError) -> StoreFull:

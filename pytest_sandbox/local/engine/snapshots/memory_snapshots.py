@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import secrets
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import (
+    EngineUnavailable,
     InvalidSpec,
     MemorySnapshot,
     NotFreezable,
@@ -28,6 +30,8 @@ from ..validate import check_task
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pytest_sandbox.engine import RootImage
+
     from ...options import LocalOptions
     from ..factory import Factory
     from ..links.agent_link import AgentLink
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from ..process import LocalProcess
     from ..task import LocalTask
     from .layer_store import LayerStore
+    from .restore_helper import RestoreHelper
     from .snapshotter import Snapshotter
     from .stored_memory import StoredMemory
 
@@ -147,6 +152,19 @@ class LocalMemorySnapshots:
             )
         work = self._snapshot(spec, link, snapshotter, is_open, main)
         return await finish(work, self.forget)
+
+    def prepare(self, files: RootImage, snapshotter: Snapshotter) -> RestoreHelper | None:
+        """Begin to restore processes in a sandbox that was made ahead; `None` if it is not for any.
+
+        Args:
+            files: what the sandbox was made from.
+            snapshotter: of the sandbox.
+        """
+        for _, stored in self._snapshots.values():
+            if stored.files == files:
+                with contextlib.suppress(OSError, EngineUnavailable):  # then it is done later
+                    return stored.begin_restore(snapshotter)
+        return None
 
     def forget(self, snapshot: MemorySnapshot) -> None:
         """Forget a snapshot; an unknown one is fine."""

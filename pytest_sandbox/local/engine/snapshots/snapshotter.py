@@ -33,6 +33,7 @@ from .layer_store import check_depth
 from .snapshot_errors import snapshot_error
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable
     from typing import TypeAlias
 
@@ -137,11 +138,13 @@ class Snapshotter:
         """Undo the latest `mount` at a path."""
         await finish(self._unmount(link, path))
 
-    async def run_criu(
-        self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
-    ) -> Answer[A]:
+    async def run_criu(self, request: DumpRequest, answer: type[A]) -> Answer[A]:
         """See `ZygoteLink.run_criu`."""
-        return await self._zygote.run_criu(request, answer, fds)
+        return await self._zygote.run_criu(request, answer)
+
+    def begin_criu(self, request: RestoreRequest, fds: tuple[int, ...]) -> socket.socket:
+        """See `ZygoteLink.begin_criu`."""
+        return self._zygote.begin_criu(request, fds)
 
     @contextlib.asynccontextmanager
     async def paused_snapshot(

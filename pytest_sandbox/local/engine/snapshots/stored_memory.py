@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pytest_sandbox.engine import ProcessSpec, Snapshot
 
     from ...protocol.criu import DumpedState
+    from .restore_helper import RestoreHelper
+    from .snapshotter import Snapshotter
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ class StoredMemory:
         self.images = images
         self.state = state
         self.main = main
+
+    def begin_restore(self, snapshotter: Snapshotter) -> RestoreHelper:
+        """Have a helper started that can restore the processes in a sandbox with the files.
+
+        Raises:
+            OSError: the engine has no descriptors left for it.
+            EngineUnavailable: the zygote died.
+        """
+        from .restore_helper import RestoreHelper  # late: few runs take memory snapshots
+
+        terminal = None if self.main is None else self.main.terminal
+        masters = [] if terminal is None else [terminal]
+        # A copy of the descriptor: the snapshot may be forgotten while it is restored.
+        return RestoreHelper(snapshotter, self.state, masters, os.dup(self.images))
 
     def drop_layer(self, layer: int) -> None:
         """Close the images. A sandbox that is being restored from them has its own descriptor."""
