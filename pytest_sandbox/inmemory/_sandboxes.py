@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
 from pytest_sandbox._run import Announcement
@@ -19,13 +19,13 @@ from pytest_sandbox.server import Application, ListenerConfig, Listeners
 
 from ._clock import TestClock
 from ._scripting import restrict
-from ._strictness import Evidence, ServerEvidence, check_rules, violations
+from ._strictness import Evidence, Seen, check_rules, violations
 from ._transport import MemoryServer
 from ._view import FakeSandboxFiles, on_loop
 from ._waiting import main_thread_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
     from pathlib import Path
     from types import EllipsisType, TracebackType
 
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorRecordResponse
     from pytest_sandbox.client import Sandbox, Volume
-    from pytest_sandbox.engine import EngineInfo
     from pytest_sandbox.fakes import Anything, Matcher
     from pytest_sandbox.server import Recorder, ServedSandbox, Tcp
+
+T = TypeVar("T")
 
 #: Timers that `close` skips to, so that no sleeping coroutine is left.
 _LAST_MOMENTS = 1000
@@ -94,7 +95,6 @@ class FakeSandboxes(Unpicklable):
             raise ValueError(f"volume_semantics={volume_semantics!r} is neither modal nor shared")
         if network not in ("none", "open"):
             raise ValueError(f"network={network!r} is neither none nor open")
-        self._private_volumes = volume_semantics == "modal"
         self._allowed = set(allow)
         self._time = VirtualClock()
         self._engine = FakeEngine(
@@ -108,19 +108,19 @@ class FakeSandboxes(Unpicklable):
         self._before: list[tuple[Client | None, Announcement]] = []
         self._listeners: Listeners | None = None
         self.clock = TestClock(self._time, autojump=autojump)
-        self.info, self._app, self._server = portal().run(lambda: self._serve(seed))
+        self.info = _at_once(self._engine.start())
+        self._app = Application(
+            self._engine, self.info, seed=seed, private_volumes=volume_semantics == "modal"
+        )
+        listener = ListenerConfig("memory", inspector=True, local=True)
+        app = self._app
+        self._server = MemoryServer(lambda: app.server(listener), self._time)
         self.client = Client.of_server(self._server)
         self._portal = portal()
         self._portal.idlers.append(self._jump)
         self.rpcs = Rpcs(_OnLoop(self._app.recorder))
         self.faults = Faults(self.client.inspector)
         self.network_faults = NetworkFaults(self.client.inspector)
-
-    async def _serve(self, seed: str) -> tuple[EngineInfo, Application, MemoryServer]:
-        info = await self._engine.start()
-        app = Application(self._engine, info, seed=seed, private_volumes=self._private_volumes)
-        listener = ListenerConfig("memory", inspector=True, local=True)
-        return info, app, MemoryServer(app.server(listener), self._time)
 
     def listen(self, ca_file: Path) -> Tcp:
         """Serve real Modal clients too, on the loopback network, until `close`.
@@ -297,26 +297,47 @@ class FakeSandboxes(Unpicklable):
 
     def violations(self) -> list[str]:
         """A message for each rule that was broken, and not allowed to be."""
-        server = portal().run(self._settled)
-        evidence = Evidence(self._engine, server, self.rpcs, (self.faults, self.network_faults))
-        return violations(evidence, self._allowed)
+        return self._judged(portal().run(self._settled))
 
-    async def _settled(self) -> ServerEvidence:
+    def finish(self) -> list[str]:
+        """The same, and end everything, with which nothing has to wait for another turn."""
+        faults = self._unfired()
+
+        async def last() -> Seen:
+            seen = await self._settled()
+            if not seen.unimplemented:  # else its calls are looked at, while they are held
+                self._open = False
+                await self._end()
+            return seen
+
+        broken = self._judged(portal().run(last), faults)
+        self.close()
+        return broken
+
+    def _judged(self, seen: Seen, unfired: list[str] | None = None) -> list[str]:
+        unfired = self._unfired() if unfired is None else unfired
+        return violations(Evidence(seen, self.rpcs, unfired), self._allowed)
+
+    def _unfired(self) -> list[str]:
+        unfired = [*self.faults.unfired(), *self.network_faults.unfired()]
+        return [f"{fault!r} ({fault.place})" for fault in unfired]
+
+    async def _settled(self) -> Seen:
         """Let commands end that need no time for it; one that never pauses is not waited for."""
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(settle(), _SETTLE_TIMEOUT)
-        return ServerEvidence.of(self._app)
+        return Seen.of(self._engine, self._app)
 
     def close(self) -> None:
         """End everything; a second call does nothing."""
         if self._open:
             self._open = False
-            self.rpcs.close()
-            if self._jump in self._portal.idlers:
-                self._portal.idlers.remove(self._jump)
             portal().run(self._end)
 
     async def _end(self) -> None:
+        self.rpcs.close()
+        if self._jump in self._portal.idlers:
+            self._portal.idlers.remove(self._jump)
         if self._listeners is not None:
             self._listeners.close()
             self._portal.watch(-1)
@@ -354,6 +375,15 @@ class FakeSandboxes(Unpicklable):
         return on_loop(boxes) if self._open else boxes()  # which changes no more
 
 
+def _at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    raise AssertionError("it waits for something")
+
+
 class _OnLoop:
     """A recorder, asked where it records."""
 
@@ -365,8 +395,8 @@ class _OnLoop:
         return self._recorder.record_start()  # it only counts
 
     def record_stop(self) -> None:
-        """End what `record_start` began, soon."""
-        portal().call_soon(self._recorder.record_stop)
+        """End what `record_start` began; called where it records."""
+        self._recorder.record_stop()
 
     def upcoming(self) -> int:
         """The number of the next call."""

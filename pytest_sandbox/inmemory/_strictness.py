@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from pytest_sandbox.fakes import FakeEngine
-    from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
+    from pytest_sandbox.rpcs import Rpcs
     from pytest_sandbox.server import Application
 
 #: Rules about problems of the engine: how the text of one begins, a title, and what to do.
@@ -46,32 +46,34 @@ class Evidence:
     """What rules look at.
 
     Attributes:
-        engine: with its scripts and problems.
-        server: what was seen of the server.
+        seen: what was seen on the loop.
         rpcs: the recorded calls as the test sees them.
-        faults: those that the test planned.
+        unfired: a text for each fault that the test planned and that did not fire.
     """
 
-    engine: FakeEngine
-    server: ServerEvidence
+    seen: Seen
     rpcs: Rpcs
-    faults: tuple[Faults, NetworkFaults]
+    unfired: list[str]
 
 
 @dataclass(frozen=True)
-class ServerEvidence:
-    """What is seen of the server at one moment, all on its loop.
+class Seen:
+    """What is seen of the engine and the server at one moment, all on their loop.
 
     Attributes:
+        problems: of the engine.
+        unused: a text for each script that was not used as often as required.
         unimplemented: whether a call was refused because its RPC is not implemented.
         unwaited: a text for each command that the test left without asking for its end.
     """
 
+    problems: list[str]
+    unused: list[str]
     unimplemented: bool
     unwaited: list[str]
 
     @classmethod
-    def of(cls, app: Application) -> ServerEvidence:
+    def of(cls, engine: FakeEngine, app: Application) -> Seen:
         """What is seen now."""
         unwaited = [
             f"{command_text(argv)[:200]} in sandbox {sandbox.id}, which {state}"
@@ -79,7 +81,8 @@ class ServerEvidence:
             for argv, state in sandbox.unnoticed_commands()
             if argv[0] != TOOL
         ]
-        return cls(app.recorder.any_ended_with("UNIMPLEMENTED"), unwaited)
+        unimplemented = app.recorder.any_ended_with("UNIMPLEMENTED")
+        return cls(engine.problems, engine.unused, unimplemented, unwaited)
 
 
 @dataclass(frozen=True)
@@ -104,31 +107,30 @@ def _rule_of(problem: str) -> str:
 
 def _problem_rule(name: str) -> _Rule:
     def find(evidence: Evidence) -> list[str]:
-        return [text for text in evidence.engine.problems if _rule_of(text) == name]
+        return [text for text in evidence.seen.problems if _rule_of(text) == name]
 
     _, title, remedy = _PROBLEMS[name]
     return _Rule(find, title, remedy)
 
 
 def _unused_scripts(evidence: Evidence) -> list[str]:
-    return evidence.engine.unused
+    return evidence.seen.unused
 
 
 def _unfired_faults(evidence: Evidence) -> list[str]:
-    unfired = [fault for faults in evidence.faults for fault in faults.unfired()]
-    return [f"{fault!r} ({fault.place})" for fault in unfired]
+    return evidence.unfired
 
 
 def _unexpected_rpcs(evidence: Evidence) -> list[str]:
     # Building the records of all calls costs more, and most tests have no such call.
-    if not evidence.server.unimplemented:
+    if not evidence.seen.unimplemented:
         return []
     refused = evidence.rpcs.with_status("UNIMPLEMENTED")
     return [f"{call!r}: {call.message}" for call in refused if not call.faults]
 
 
 def _unwaited_processes(evidence: Evidence) -> list[str]:
-    return evidence.server.unwaited
+    return evidence.seen.unwaited
 
 
 #: The rules by name, in the order in which they are reported.

@@ -29,7 +29,7 @@ class MemoryServer(Server):
     """A server in this process.
 
     Args:
-        serve: makes the server's end of a connection.
+        server: makes it; called by the first connection, on the loop.
         clock: the time of both.
     """
 
@@ -37,13 +37,16 @@ class MemoryServer(Server):
     in_memory = True
     engine = "fake"
 
-    def __init__(self, server: "RpcServer", clock: "VirtualClock") -> None:
+    def __init__(self, server: "Callable[[], RpcServer]", clock: "VirtualClock") -> None:
         self.clock = clock
-        self._server = server
+        self._make = server
+        self._made: RpcServer | None = None
 
     def channel(self) -> WideChannel:
         """A connection to it."""
-        return _MemoryChannel(self._server.accept)
+        if self._made is None:
+            self._made = self._make()
+        return _MemoryChannel(self._made.accept)
 
     def unreachable(self, error: OSError) -> SandboxConnectionError:
         """What to raise when no connection can be made: this cannot be."""

@@ -121,7 +121,7 @@ def fake_of_test(item: pytest.Item) -> Iterator[FakeSandboxes | None]:
         with fake:
             yield fake
             # A test that failed breaks rules because it failed: a second error would not help.
-            broken = [] if item.stash[OWNED].failed else fake.violations()
+            broken = [] if item.stash[OWNED].failed else fake.finish()
     finally:
         item.stash[ENDED_IDS] = fake.ids
         del item.stash[FAKE]

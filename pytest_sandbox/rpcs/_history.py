@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ._record import Rpc
 
@@ -23,7 +23,6 @@ class Recording(Protocol):
         """Records of the calls with that number and later ones, maybe not all."""
 
 
-@runtime_checkable
 class LocalRecording(Recording, Protocol):
     """A recorder in this process, which knows how many calls there were without their records."""
 
@@ -44,7 +43,8 @@ class CallHistory:
 
     def __init__(self, source: Recording, caller: str) -> None:
         self._source = source
-        self._local = source if isinstance(source, LocalRecording) else None
+        local = hasattr(source, "upcoming")
+        self._local = cast("LocalRecording", source) if local else None
         self._caller = caller
         first = source.record_start()
         #: The first call that may still change, and the first that is not known.

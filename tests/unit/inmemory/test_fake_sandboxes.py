@@ -7,11 +7,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_sandbox import Client, Sandbox, exceptions
-from pytest_sandbox.client.transport.portal import portal
+from pytest_sandbox.client.transport.portal import Portal, portal
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.inmemory import FakeSandboxes
 from pytest_sandbox.inmemory._view import on_loop
@@ -113,6 +114,24 @@ def test_it_leaves_nothing_to_the_garbage_collector(use: Callable[[FakeSandboxes
         gc.garbage.clear()
         gc.enable()
     assert left == []
+
+
+def test_a_test_takes_a_turn_for_each_call_and_one_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns = []
+    call = Portal.call
+
+    def counted(*args: Any, **options: Any) -> Any:
+        turns.append(1)
+        return call(*args, **options)
+
+    monkeypatch.setattr(Portal, "call", counted)
+    with FakeSandboxes() as fake:
+        _one_command(fake)
+        assert len(turns) == len(["create", "exec", "read", "wait", "terminate"])
+        assert fake.finish() == []
+    assert len(turns) == 6
 
 
 def test_files_are_seen_without_calls(fake: FakeSandboxes) -> None:
@@ -224,7 +243,7 @@ def test_no_time_passes_while_files_of_this_machine_are_read_and_written(
 def test_time_passes_for_a_thread_of_the_loop_that_waits_for_it(
     fake: FakeSandboxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox._shared.idle_loop.THREADS_IDLE_AFTER", 0.01)
+    monkeypatch.setattr("pytest_sandbox._shared.idle_loop.THREADS_IDLE_AFTER", 0.2)
     sandbox = Sandbox.create()
     wait = sandbox.exec("sleep", "100").wait
     assert portal().run(lambda: asyncio.to_thread(wait)) == 0
