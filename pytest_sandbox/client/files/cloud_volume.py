@@ -88,8 +88,9 @@ async def put_blocks(
             _, opened = files[missing.file_index]
             data = await asyncio.to_thread(_block, opened, missing.block_index)
             block = request.files[missing.file_index].blocks[missing.block_index]
-            answer = await web.put(missing.put_url, io.BytesIO(data), len(data))
-            answers[block.contents_sha256] = answer
+            body = web.Segment(io.BytesIO(data), 0, len(data))
+            answer = await web.put(client.calls.clock, missing.put_url, body)
+            answers[block.contents_sha256] = answer.content
         for block in (block for file in request.files for block in file.blocks):
             if block.contents_sha256 in answers:
                 block.put_response = answers[block.contents_sha256]
@@ -106,7 +107,7 @@ async def read(client: BaseClient, volume_id: str, path: str) -> AsyncGenerator[
     request = pb.VolumeGetFile2Request(volume_id=volume_id, path=path)
     response = await client.calls.control(lambda link: link.control.VolumeGetFile2, request)
     for url in response.get_urls:
-        if data := await web.get(url):
+        if data := await web.get(client.calls.clock, url):
             yield data
 
 

@@ -1,68 +1,222 @@
-"""Contents that go over HTTP: those that are too large for a message, and those of volumes."""
+"""Contents that go over HTTP: those that are too large for a message, and those of volumes.
+
+Transfers are tried again as Modal's client does it, and go by the proxy that the environment names.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import urllib.parse
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from pytest_sandbox._shared.lazy_dataclass import dataclass
+from pytest_sandbox._shared.network.http_proxy import connect_through, proxy_to
 
 from ..exceptions import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import IO
+    import http.client
+    import socket
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from pytest_sandbox._shared.clock import Clock
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: Seconds without progress after which a transfer is given up.
 _TIMEOUT = 60
+#: Bytes that are read and sent at a time.
+_CHUNK = 1024**2
+#: How often a content is sent, and fetched, and seconds before the second attempt.
+_PUTS, _FIRST_PUT = 3, 0.3
+_GETS, _FIRST_GET = 5, 0.1
+#: Refusals of a request that may be taken a moment later.
+_PASSING = (408, 429)
 
 
-async def put(url: str, body: IO[bytes], size: int, **headers: str) -> bytes:
-    """Send a content to an address that the server has given; what it answered.
+class Segment:
+    """A part of a file, to be sent once or more.
 
     Args:
+        file: which has it; nothing else may read it meanwhile.
+        start: where it begins in the file.
+        size: its bytes.
+
+    Attributes:
+        size: as given.
+    """
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file = file
+        self._start = start
+        self.size = size
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin again."""
+        self._read = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def md5(self) -> bytes:
+        """The MD5 of what was read so far."""
+        return self._md5.digest()
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """The next bytes; empty at its end.
+
+        Raises:
+            ServiceError: the file has become shorter.
+        """
+        self._file.seek(self._start + self._read)
+        data = self._file.read(min(size, self.size - self._read))
+        if not data and self._read < self.size:
+            raise ServiceError("a file became shorter while it was uploaded")
+        self._read += len(data)
+        self._md5.update(data)
+        return data
+
+
+@dataclass(frozen=True)
+class WebAnswer:
+    """What a server answered.
+
+    Attributes:
+        status: 200 if it went well.
+        content: of its answer.
+        etag: of what was put; empty if the server says none.
+    """
+
+    status: int
+    content: bytes
+    etag: str
+
+
+async def put(clock: Clock, url: str, body: Segment, **headers: str) -> WebAnswer:
+    """Send a content to an address that the server has given.
+
+    Args:
+        clock: by which to wait until it is tried again.
         url: where to send it.
-        body: the content, from where it is read on.
-        size: bytes of it.
+        body: the content.
         **headers: further ones, with `_` for `-`.
 
     Raises:
         ServiceError: it was not taken.
     """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await asyncio.to_thread(_request, "PUT", url, body, {**named, "Content-Length": size})
+    named["Content-Length"] = str(body.size)
+
+    def attempt() -> WebAnswer:
+        body.rewind()
+        return _request("PUT", url, body, named)
+
+    return await _repeated(clock, attempt, "PUT", url, _PUTS, _FIRST_PUT)
 
 
-async def get(url: str) -> bytes:
+async def post(url: str, content: bytes) -> bytes:
+    """Send a request, once; what was answered.
+
+    Raises:
+        ServiceError: it was refused.
+    """
+    answer = await asyncio.to_thread(_answered, "POST", url, content)
+    return _checked("POST", url, answer).content
+
+
+async def get(clock: Clock, url: str) -> bytes:
     """Fetch a content from an address that the server has given.
 
     Raises:
         ServiceError: it was not given.
     """
-    return await asyncio.to_thread(_request, "GET", url, None, {})
+    return (
+        await _repeated(
+            clock, lambda: _request("GET", url, None, {}), "GET", url, _GETS, _FIRST_GET
+        )
+    ).content
+
+
+def _answered(method: str, url: str, content: bytes) -> WebAnswer:
+    try:
+        return _request(method, url, content, {})
+    except OSError as error:
+        raise _failed(method, url, error) from error
+
+
+async def _repeated(
+    clock: Clock, attempt: Callable[[], WebAnswer], method: str, url: str, most: int, delay: float
+) -> WebAnswer:
+    for number in range(most):
+        last = number == most - 1
+        try:
+            answer = await asyncio.to_thread(attempt)
+        except OSError as error:
+            if last:
+                raise _failed(method, url, error) from error
+        else:
+            if last or (answer.status < 500 and answer.status not in _PASSING):
+                return _checked(method, url, answer)
+        await clock.sleep(delay * 2**number)
+    raise AssertionError("it was tried at least once")
+
+
+def _checked(method: str, url: str, answer: WebAnswer) -> WebAnswer:
+    if answer.status not in (200, 206):
+        said = answer.content[:1000].decode("utf-8", "replace")
+        host = urllib.parse.urlsplit(url).hostname
+        raise ServiceError(f"{method} of a content: {host} answered {answer.status}, {said!r}")
+    return answer
+
+
+def _failed(method: str, url: str, error: OSError) -> ServiceError:
+    return ServiceError(f"{method} of a content at {urllib.parse.urlsplit(url).hostname}: {error}")
 
 
 def _request(
-    method: str, url: str, body: IO[bytes] | None, headers: Mapping[str, str | int]
-) -> bytes:
-    import http.client  # takes long, and few programs need it
-
+    method: str, url: str, body: Segment | bytes | None, headers: Mapping[str, str]
+) -> WebAnswer:
     address = urllib.parse.urlsplit(url)
-    secure = address.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(str(address.hostname), address.port, timeout=_TIMEOUT)
     # The query is what allows it.
     target = urllib.parse.urlunsplit(("", "", address.path, address.query, ""))
+    connection = _connection(str(address.hostname), address.port, secure=address.scheme == "https")
     try:
-        connection.request(method, target, body, {k: str(v) for k, v in headers.items()})
+        connection.request(method, target, body, dict(headers))
         response = connection.getresponse()
-        content = response.read()
-    except OSError as error:
-        raise ServiceError(f"{method} of a content at {address.hostname}: {error}") from error
+        etag = response.headers.get("ETag", "").removeprefix("W/").strip('"')
+        return WebAnswer(response.status, response.read(), etag)
+    except _http_error() as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         connection.close()
-    if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
-        said = content[:1000].decode("utf-8", "replace")
-        raise ServiceError(f"{method} of a content: {address.hostname} answered {said!r}")
-    return content
+
+
+def _connection(host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:
+    import http.client  # takes long, and few programs need it
+
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(host, port, timeout=_TIMEOUT, blocksize=_CHUNK)
+    proxy = proxy_to(host, tls=secure)
+    if proxy is not None:
+        through = connect_through(proxy, host, connection.port, _TIMEOUT)
+        through.settimeout(_TIMEOUT)
+        connection.sock = _spoken(through, host) if secure else through
+    return connection
+
+
+def _spoken(connection: socket.socket, host: str) -> ssl.SSLSocket:
+    import ssl
+
+    try:
+        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+    except OSError:
+        connection.close()
+        raise
+
+
+def _http_error() -> type[Exception]:
+    import http.client
+
+    return http.client.HTTPException

@@ -21,6 +21,7 @@ from .hooks import Hooks
 from .hosts import HostServer, Refused
 from .losses import Losses
 from .options import CloudOptions
+from .parts import Parts
 from .rules import ApiRules, Rules
 from .services import HostServices
 
@@ -52,10 +53,12 @@ class Cloud:
         url: of the API.
         router_url: of the command router.
         app: the server behind it.
+        parts: takes large contents in parts.
     """
 
     url = router_url = ""
     app: Application
+    parts: Parts
 
     def __init__(
         self,
@@ -103,7 +106,8 @@ class Cloud:
         tokens = TokenPair(options.token_id, options.token_secret)
         services = self.app.services(ListenerConfig("tls", tokens))
         auth = AuthTokens(self.clock, options.auth_token_lifetime, options.leeway)
-        rules = ApiRules(options, auth)
+        self.parts = Parts(options.part_size, state.uploads)
+        rules = ApiRules(options, auth, self.parts)
         self.url = await self._listen(
             HostServices(
                 *(services, "/modal.client.ModalClient/", rules, self._api_losses),
@@ -121,6 +125,7 @@ class Cloud:
         state.router_plain_authority, state.router_tls_url = None, self.router_url
         context = state.authority.context(frozenset({API}), "http/1.1")
         state.transfers.host, state.transfers.tls = API, context
+        await self.parts.start(API, context)
 
     async def _listen(self, services: HostServices, host: str) -> str:
         context = self.app.state.authority.context(frozenset({host}), "h2")
@@ -136,6 +141,7 @@ class Cloud:
     async def close(self) -> None:
         """End all calls and sandboxes."""
         await self.app.close()
+        await self.parts.close()
         for server in self._servers:
             server.close()
 

@@ -73,6 +73,7 @@ class CloudOptions:
         api_losses: connections to the API that are lost.
         router_losses: connections to the command router that are lost.
         warnings: what the trailing metadata of an answer warns of, by names of calls.
+        part_size: bytes of the parts in which large contents have to come; 0 to take them whole.
         sandbox_tokens: whether a client is given a token with each sandbox, and has to show it.
     """
 
@@ -90,4 +91,5 @@ class CloudOptions:
     api_losses: Sequence[Loss] = ()
     router_losses: Sequence[Loss] = ()
     warnings: Mapping[str, str] = field(default_factory=dict)
+    part_size: int = 0
     sandbox_tokens: bool = True

@@ -1,13 +1,15 @@
 """What holds for the calls of the API, and for those of the command router."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_sandbox._proto import apps_pb2, sandboxes_pb2
+from pytest_sandbox._proto import apps_pb2, sandboxes_pb2, volumes_pb2
 
 from .auth_tokens import AuthTokens
 from .listings import Listings
 from .options import CloudOptions
+from .parts import Parts
 from .versions import is_second, refuse_first, refuse_old
 
 
@@ -36,11 +38,14 @@ class ApiRules(Rules):
     Args:
         options: of the cloud.
         tokens: of `AuthTokenGet`.
+        parts: takes large contents.
     """
 
-    def __init__(self, options: CloudOptions, tokens: AuthTokens) -> None:
+    def __init__(self, options: CloudOptions, tokens: AuthTokens, parts: Parts) -> None:
         self._options = options
         self._tokens = tokens
+        self._parts = parts
+        self._blob = volumes_pb2.BlobCreateRequest()
         self._listings = Listings(options.list_delay)
         self._asked = sandboxes_pb2.SandboxListRequest()
         #: How often the task of a sandbox is asked for until it is told, by task.
@@ -58,12 +63,17 @@ class ApiRules(Rules):
         if rpc == "SandboxListV2":
             self._asked = message
             return self._listings.ask(message)
+        if rpc == "BlobCreate":
+            self._blob = message
         return message
 
     def response(self, rpc: str, message: Any) -> Any:
         """Tell of news when it is time to."""
         if isinstance(message, apps_pb2.AuthTokenGetResponse):
             message.token = self._tokens.issue()
+        elif rpc == "BlobCreate" and self._options.part_size:
+            digest = base64.b64decode(self._blob.content_sha256_base64).hex()
+            return self._parts.answer(self._blob.content_length, digest)
         elif rpc in ("SandboxCreateV2", "SandboxRestoreV2"):
             self._created(message)
         elif isinstance(message, sandboxes_pb2.SandboxGetTaskIdResponse):

@@ -1,0 +1,144 @@
+"""Contents that are too large for a message: whole, or in parts where the cloud wants that."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_sandbox.client import Image, Sandbox, Volume
+from pytest_sandbox.client.exceptions import ServiceError
+from pytest_sandbox.client.files import uploads
+from pytest_sandbox.client.files.uploads import LocalContent
+from pytest_sandbox.client.transport import portal, web
+
+from ..support.cloud import CloudOptions
+
+PART = 2 * 1024**2
+CONTENT = bytes(range(256)) * 4 * 4500  # more than a message, and no whole number of parts
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_FIRST_PUT", 0.0)
+
+
+def put(client: Any, content: bytes = CONTENT) -> Volume:
+    volume = Volume.from_name("large", create_if_missing=True, version=1, client=client)
+    with volume.batch_upload() as batch:
+        batch.put_file(io.BytesIO(content), "/file")
+    return volume
+
+
+def paths(requests: list[str]) -> list[str]:
+    """Which parts, without what they are of."""
+    names = (request.split("/") for request in requests)
+    return [f"{method.strip()} {place} {last}" for method, place, _, last in names]
+
+
+def test_a_content_in_parts(run_in_cloud: Any) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+
+    volume = put(run.client)
+
+    assert b"".join(volume.read_file("file")) == CONTENT
+    assert paths(run.cloud.parts.requests) == [
+        *("PUT one 1", "PUT one 2", "PUT one 3"),
+        "POST one complete",
+    ]
+
+
+def test_a_file_of_an_image_in_parts(run_in_cloud: Any, tmp_path: Path) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    (tmp_path / "large").write_bytes(CONTENT)
+    image = Image.from_registry("debian:12").add_local_file(tmp_path / "large", "/srv/large")
+
+    sandbox = Sandbox.create("cat", image=image, client=run.client)
+
+    assert sandbox.filesystem.stat("/srv/large").size == len(CONTENT)
+    assert len(run.cloud.parts.requests) == 4
+
+
+def test_a_part_is_sent_again(run_in_cloud: Any) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    run.cloud.parts.failures = 2
+
+    volume = put(run.client)
+
+    assert b"".join(volume.read_file("file")) == CONTENT
+    assert paths(run.cloud.parts.requests)[:4] == [*("PUT one 1",) * 3, "PUT one 2"]
+
+
+def test_another_address_is_used_if_the_first_does_not_work(run_in_cloud: Any) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    run.cloud.parts.broken = True
+
+    volume = put(run.client)
+
+    assert b"".join(volume.read_file("file")) == CONTENT
+    assert paths(run.cloud.parts.requests)[-1] == "POST two complete"
+
+
+def test_a_part_that_is_damaged_on_the_way(run_in_cloud: Any) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    run.cloud.parts.damaged = True
+
+    with pytest.raises(ServiceError, match=r"part 1 has the MD5 .*Did the file change"):
+        put(run.client)
+
+
+def test_a_server_that_refuses_all(run_in_cloud: Any) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    run.cloud.parts.failures = 100
+
+    with pytest.raises(ServiceError, match=r"PUT of a content: 127\.0\.0\.2 answered 500, 'slow"):
+        put(run.client)
+    assert len(run.cloud.parts.requests) == 6  # three attempts at each address
+
+
+def test_parts_that_are_too_few(run_in_cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    answer = run.cloud.parts.answer
+    monkeypatch.setattr(run.cloud.parts, "answer", lambda length, digest: answer(1, digest))
+
+    with pytest.raises(ServiceError, match=f"{len(CONTENT)} bytes in 1 parts of {PART}"):
+        put(run.client)
+
+
+def test_a_file_that_becomes_shorter() -> None:
+    segment = web.Segment(io.BytesIO(b"abc"), 1, 5)
+    assert segment.read() == b"bc"
+    with pytest.raises(ServiceError, match="became shorter"):
+        segment.read()
+
+
+def test_a_large_file_is_never_in_memory_whole(
+    run_in_cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest piece that is read of it."""
+    run = run_in_cloud(CloudOptions(part_size=8 * PART))
+    path = tmp_path / "large"
+    path.write_bytes(CONTENT * 8)
+    sizes: list[int] = []
+    with path.open("rb", buffering=0) as file:
+
+        class Watched(io.RawIOBase):
+            def seek(self, offset: int, whence: int = 0) -> int:
+                return file.seek(offset, whence)
+
+            def read(self, size: int = -1) -> bytes:
+                data = file.read(size)
+                sizes.append(len(data))
+                return data
+
+        async def send() -> None:
+            watched: Any = Watched()
+            content = LocalContent.of(watched)
+            watched.seek(0)
+            assert content.sha256 == hashlib.sha256(CONTENT * 8).digest()
+            await uploads.upload(run.client, watched, content)
+
+        portal().run(send)
+    assert max(sizes) == 1024**2
+    assert sum(sizes) == 3 * len(CONTENT) * 8  # for SHA-256, for MD5, and to be sent
