@@ -134,9 +134,9 @@ class VolumeObjects:
                 pagination=common_pb2.ListPagination(max_objects=_PAGE, created_before=before),
             )
             page = await client.calls.control(lambda link: link.control.VolumeList, request)
-            if not page.items:
-                break
             volumes += [_found(item, client, environment_name) for item in page.items]
+            if len(page.items) < _PAGE:
+                break
             before = page.items[-1].metadata.creation_info.created_at
         return volumes[:max_objects]
 

@@ -6,6 +6,7 @@ of command routers stay in this process; and what only this machine has is refus
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from grpclib import GRPCError, Status
@@ -16,6 +17,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTaskIdRequest
 
 from .live import RUN_TAG
 from .local_only import refuse_local_image
+from .logs import fetched
 from .methods import control_methods
 from .sandboxes import CloudSandbox, is_second
 from .time_left import time_left
@@ -191,6 +193,24 @@ class ControlledServicer:
         refuse_local_image(request.image)
         request.builder_version = request.builder_version or await self._control.builder_version()
         return await self._make("ImageGetOrCreate", request, call)
+
+    # Lists
+
+    async def AppFetchLogs(self, request: Any, call: ServedCall) -> Any:
+        """Lines of the log of a sandbox, or of an app."""
+        if request.sandbox_id and is_second(request.sandbox_id):
+            request.task_id = await self._task_of(request.sandbox_id)
+            request.sandbox_id = ""
+        # Each is a call of its own, and not a repeated one.
+        return await fetched(request, lambda asked: self._control.ask("AppFetchLogs", asked))
+
+    async def SecretList(self, request: Any, call: ServedCall) -> Any:
+        """Secrets with a name."""
+        # Modal's clients always say a time; none would be the year 1970.
+        request.pagination.created_before = request.pagination.created_before or time.time()
+        return await self._make(call.rpc, request, call)
+
+    VolumeList = SecretList
 
     # What all of them need
 

@@ -51,17 +51,19 @@ class Proxied:
 Open = Callable[..., AbstractContextManager[Proxied]]
 
 
-def settings_of(cloud: Cloud, environment: str = "") -> CloudSettings:
+def settings_of(cloud: Cloud, environment: str = "", version: str = "1.6.4") -> CloudSettings:
     options = cloud.options
     return CloudSettings(
-        (cloud.url,), options.token_id, options.token_secret, environment, "1.6.4", "a test"
+        (cloud.url,), options.token_id, options.token_secret, environment, version, "a test"
     )
 
 
 @contextmanager
-def proxied(cloud: Cloud, folder: Path, lifetime: int = 3600) -> Iterator[Proxied]:
+def proxied(
+    cloud: Cloud, folder: Path, lifetime: int = 3600, version: str = "1.6.4"
+) -> Iterator[Proxied]:
     """The server of a run before a cloud that runs."""
-    settings = settings_of(cloud)
+    settings = settings_of(cloud, version=version)
     state = folder / "state"
     made: list[CloudApplication] = []
     servers: list[RpcServer] = []

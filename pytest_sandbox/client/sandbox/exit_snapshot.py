@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: Seconds that the server holds a request at most, as Modal's clients ask.
-_HOLD = 30.0
+_HOLD = 10.0
 
 
 async def exit_snapshot(

@@ -179,10 +179,8 @@ class LifetimeMethods:
         if until is not None:
             request.until.CopyFrom(time_message("until", until))
         response = await self._lasting_client.calls.control(
-            lambda link: (
-                link.control.SandboxGetStatsV2 if self._second else link.control.SandboxGetStats
-            ),
-            request,
+            lambda link: link.control.SandboxGetStats,
+            request,  # of both versions, as at Modal
         )
         return sandbox_stats(response)
 

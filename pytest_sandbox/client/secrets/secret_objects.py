@@ -147,13 +147,13 @@ class SecretObjects(Generic[S]):
             pagination = ListPagination(max_objects=_PAGE, created_before=before)
             request = SecretListRequest(environment_name=environment_name, pagination=pagination)
             page = await client.calls.control(lambda link: link.control.SecretList, request)
-            if not page.items:
-                break
             for item in page.items:
                 known = SecretGetOrCreateResponse(secret_id=item.secret_id, metadata=item.metadata)
                 lookup = SecretGetOrCreateRequest(
                     deployment_name=item.label, environment_name=environment_name
                 )
                 found.append(self._made(SecretReference(lookup, client, known=known)))
+            if len(page.items) < _PAGE:
+                break
             before = page.items[-1].metadata.creation_info.created_at
         return found[:max_objects]

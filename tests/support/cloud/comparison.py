@@ -1,13 +1,14 @@
 """Two recordings side by side, call by call and field by field."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from .recorder import Names, SentCall, fields
+
+T = TypeVar("T")
 
 #: Numbers of repeated fields, and keys: a difference in each element is one difference.
 _INDEX = re.compile(r"\[[^]]*\]")
@@ -56,20 +57,35 @@ class Difference:
 
 def differences(theirs: Sequence[SentCall], ours: Sequence[SentCall]) -> Iterator[Difference]:
     """All differences between what two clients sent for one program."""
-    first, second = _in_order(theirs), _in_order(ours)
     # Only what both sent gives names: else one more id would make all that follow different.
     names, other_names = Names(), Names()
-    matcher = SequenceMatcher(None, [*map(_kind, first)], [*map(_kind, second)], autojunk=False)
+    for some, others in _matched(_together(theirs), _together(ours), _about):
+        for one, other in _matched(
+            [call for group in some for call in group],
+            [call for group in others for call in group],
+            _kind,
+        ):
+            if one and other and _kind(one[0]) == _kind(other[0]):
+                said = _said(one[0], names), _said(other[0], other_names)
+                yield from _between(one[0].rpc, *said)
+                continue
+            for call in one:
+                yield Difference(_kind(call), "call", "made", "")
+            for call in other:
+                yield Difference(_kind(call), "call", "", "made")
+
+
+def _matched(
+    first: list[T], second: list[T], key: Callable[[T], str]
+) -> Iterator[tuple[list[T], list[T]]]:
+    """What is of one key in both, pair by pair, and what is in one of them alone."""
+    matcher = SequenceMatcher(None, [*map(key, first)], [*map(key, second)], autojunk=False)
     for kind, begin, end, other_begin, other_end in matcher.get_opcodes():
         if kind == "equal":
-            pairs = zip(first[begin:end], second[other_begin:other_end], strict=True)
-            for one, other in pairs:
-                yield from _between(one.rpc, _said(one, names), _said(other, other_names))
-            continue
-        for call in first[begin:end]:
-            yield Difference(_kind(call), "call", "made", "")
-        for call in second[other_begin:other_end]:
-            yield Difference(_kind(call), "call", "", "made")
+            for one, other in zip(first[begin:end], second[other_begin:other_end], strict=True):
+                yield [one], [other]
+        else:
+            yield first[begin:end], second[other_begin:other_end]
 
 
 def _between(rpc: str, theirs: dict[str, str], ours: dict[str, str]) -> Iterator[Difference]:
@@ -87,21 +103,36 @@ def _said(call: SentCall, names: Names) -> dict[str, str]:
     return said
 
 
-def _in_order(calls: Sequence[SentCall]) -> list[SentCall]:
-    """Calls in an order of their own where Modal's client makes several at a time."""
-    ordered: list[SentCall] = []
-    for together, group in groupby(calls, key=_together):
-        some = [*group]
-        ordered += sorted(some, key=_kind) if together else some
-    return ordered
+def _together(calls: Sequence[SentCall]) -> list[list[SentCall]]:
+    """Calls that belong together, each group in an order of its own.
+
+    These are calls about one command, which may end when the next one has begun, and those before a
+    creation, which Modal's client makes several at a time. Others are alone.
+    """
+    groups: list[list[SentCall]] = []
+    of_commands: dict[str, list[SentCall]] = {}
+    before = False
+    for call in calls:
+        start = getattr(_first(call), "start", None)
+        command = str(getattr(start or _first(call), "exec_id", ""))
+        was_before, before = before, call.rpc in _BEFORE_A_CREATION
+        if command in of_commands:
+            of_commands[command].append(call)
+        elif before and was_before:
+            groups[-1].append(call)
+        else:
+            groups.append([call])
+            if command:
+                of_commands[command] = groups[-1]
+    return [sorted(group, key=_kind) for group in groups]
 
 
-def _together(call: SentCall) -> str:
-    """The same for calls that are made at a time: about one command, or before a creation."""
-    if call.rpc in _BEFORE_A_CREATION:
-        return "before"
-    start = getattr(_first(call), "start", None)
-    return str(getattr(start or _first(call), "exec_id", ""))
+def _about(group: list[SentCall]) -> str:
+    """What a group is for: a command by its arguments, others by their name."""
+    if group[0].rpc in _BEFORE_A_CREATION:
+        return "before a creation"
+    started = (call for call in group if call.rpc == "TaskExecStart")
+    return next((" ".join(_first(call).command_args) for call in started), _kind(group[0]))
 
 
 def _kind(call: SentCall) -> str:

@@ -35,11 +35,13 @@ class WireRecorder(Hooks):
 
     Attributes:
         calls: in the order in which they came.
+        requests: over HTTP, as `METHOD PATH`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[SentCall] = []
+        self.requests: list[str] = []
         self._open: dict[int, SentCall] = {}
 
     def call(self, rpc: str, stream: Any) -> None:

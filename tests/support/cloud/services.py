@@ -103,13 +103,15 @@ class HostServices:
         trailers = {}
         if warning := self._options.warnings.get(rpc):
             trailers["x-modal-warning"] = quote(warning)
+        watched = WatchedStream(stream, request, response)
         try:
             self._limit(rpc)
             self._rules.let_in(rpc, stream.metadata)
-            watched = WatchedStream(stream, request, response)
             watched.metadata = with_token(stream.metadata, self._options)
             await serve(watched)  # type: ignore[arg-type]
         except GRPCError as error:
+            if not watched.received:  # what was refused unread is recorded too
+                await watched.recv_message()
             self._hooks.end(stream, error.status)
             await stream.send_trailing_metadata(
                 status=error.status,

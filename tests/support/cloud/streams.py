@@ -16,7 +16,12 @@ class WatchedStream:
         stream: in front of it.
         request: changes what the client sends.
         response: changes what the server answers; `None` in its place loses the call.
+
+    Attributes:
+        received: whether the client's first message was asked for.
     """
+
+    received = False
 
     def __init__(self, stream: Any, request: Change, response: Change) -> None:
         self._stream = stream
@@ -28,6 +33,7 @@ class WatchedStream:
 
     async def recv_message(self) -> Any:
         """The next message of the client."""
+        self.received = True
         message = await self._stream.recv_message()
         return None if message is None else self._request(message)
 
