@@ -4,5 +4,6 @@ from .frames import FIRST_WINDOW as FIRST_WINDOW
 from .joined_writes import JoinedWrites as JoinedWrites
 from .one_buffer import OneBuffer as OneBuffer
 from .plain_connection import PlainConnection as PlainConnection
+from .ready_configuration import ReadyConfiguration as ReadyConfiguration
 
-__all__ = ["FIRST_WINDOW", "JoinedWrites", "OneBuffer", "PlainConnection"]
+__all__ = ["FIRST_WINDOW", "JoinedWrites", "OneBuffer", "PlainConnection", "ReadyConfiguration"]

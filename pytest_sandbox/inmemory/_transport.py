@@ -3,10 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from grpclib.config import Configuration
-
 from pytest_sandbox.client.exceptions import ConnectionError as SandboxConnectionError
-from pytest_sandbox.client.transport import CALLS, WINDOW, Server, WideChannel
+from pytest_sandbox.client.transport import WINDOWS, Server, WideChannel
 from pytest_sandbox.rpcs import StatusDetails
 
 if TYPE_CHECKING:
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
 #: Seconds that a call may wait on the server: more than three years, since no proxy or socket
 #: between the two could time out.
 _HOLD = 1e8
-_WINDOWS = Configuration(
-    http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
-)
 
 
 class MemoryServer(Server):
@@ -55,7 +50,7 @@ class MemoryServer(Server):
 
 class _MemoryChannel(WideChannel):
     def __init__(self, serve: "Callable[[], H2Protocol]") -> None:
-        super().__init__(path="in memory", config=_WINDOWS, status_details_codec=StatusDetails())
+        super().__init__(path="in memory", config=WINDOWS, status_details_codec=StatusDetails())
         self._serve = serve
 
     async def _create_connection(self) -> "H2Protocol":

@@ -43,8 +43,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     if coming is not None and settings(item.config).pool:
         # If a marker is invalid, the test that has it will fail, not this one.
         with contextlib.suppress(Exception, pytest.fail.Exception):
-            if _may_hint(coming):
-                _prepare(coming)
+            _prepare(coming)
     return result
 
 
@@ -54,12 +53,12 @@ def _may_hint(item: pytest.Item) -> bool:
 
 
 def _prepare(item: pytest.Item) -> None:
-    from .create import creation
-
     session = session_of(item)
     # Before the first sandbox, a hint would look up the app, which a test would see in its calls.
-    if session.connected is None or not session.created:
+    if session.connected is None or not session.created or not _may_hint(item):
         return
+    from .create import creation
+
     for spec in _wanted(item):
         if not _NO_HINT & spec.keys():
             hint = creation(session.connected, (), placed(spec, item))

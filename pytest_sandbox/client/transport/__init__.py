@@ -3,8 +3,8 @@
 The names listed here are for a server in the same process, as `inmemory/` has it.
 """
 
-from .channels import CALLS as CALLS
 from .channels import WINDOW as WINDOW
+from .channels import WINDOWS as WINDOWS
 from .dual import Dual as Dual
 from .dual import dual as dual
 from .portal import portal as portal
@@ -12,8 +12,8 @@ from .server import Server as Server
 from .wide_channel import WideChannel as WideChannel
 
 __all__ = [
-    "CALLS",
     "WINDOW",
+    "WINDOWS",
     "Dual",
     "Server",
     "WideChannel",

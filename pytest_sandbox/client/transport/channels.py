@@ -14,8 +14,7 @@ import weakref
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from grpclib.config import Configuration
-
+from pytest_sandbox._http2 import ReadyConfiguration
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
@@ -39,6 +38,12 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 CALLS = 64
 #: Bytes that may be received ahead of their reader, per call.
 WINDOW = 4 * 1024 * 1024
+WINDOWS = ReadyConfiguration(
+    http2_stream_window_size=WINDOW,
+    # As large as the windows of all calls together: else unread output of some calls would block
+    # the others.
+    http2_connection_window_size=CALLS * WINDOW,
+)
 #: Bytes of the end of the engine's log that are shown when it died.
 LOG_TAIL = 4096
 
@@ -52,15 +57,7 @@ class UnixServer(Server):
 
     def channel(self) -> WideChannel:
         """A connection over the socket, with room for readers that stand still."""
-        configuration = Configuration(
-            http2_stream_window_size=WINDOW,
-            # As large as the windows of all calls together: else unread output of some calls
-            # would block the others.
-            http2_connection_window_size=CALLS * WINDOW,
-        )
-        return WideChannel(
-            path=self.path, config=configuration, status_details_codec=StatusDetails()
-        )
+        return WideChannel(path=self.path, config=WINDOWS, status_details_codec=StatusDetails())
 
     def unreachable(self, error: OSError) -> exceptions.ConnectionError:
         """The process has ended: nothing else removes or closes its socket."""

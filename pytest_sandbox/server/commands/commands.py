@@ -87,7 +87,9 @@ class Commands:
         self._why_over = ""
         self._by_id: dict[str, CommandExecution] = {}
         self._starting: dict[str, asyncio.Future[CommandExecution]] = {}
-        self._finished = Retention[CommandExecution](FINISHED_COMMANDS, FINISHED_COMMAND_BYTES)
+        self._finished: Retention[CommandExecution] = Retention(
+            FINISHED_COMMANDS, FINISHED_COMMAND_BYTES
+        )
         self._no_output = OutputLog()
 
     def adopt_main(self, exec_id: str, argv: Sequence[str], process: Process | None) -> None:

@@ -30,7 +30,7 @@ class SandboxRegistry:
         self._by_task: dict[str, ServedSandbox] = {}
         self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
         self._sidecars: set[ServedSandbox] = set()  # those that run
-        self._finished = Retention[ServedSandbox](FINISHED_SANDBOXES, FINISHED_BYTES)
+        self._finished: Retention[ServedSandbox] = Retention(FINISHED_SANDBOXES, FINISHED_BYTES)
         self._last_creation = 0.0
         #: Called with each sandbox or sidecar that has ended.
         self.at_end: list[Callable[[ServedSandbox], None]] = []

@@ -14,12 +14,16 @@ from grpclib.const import Cardinality, Handler
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server
 
+from pytest_sandbox._http2 import ReadyConfiguration
 from pytest_sandbox.rpcs import StatusDetails
 
 from .call import CallTasks, Serve
 from .connection import ServedProtocol
 from .handshake import Handshake
 from .strangers import Strangers
+
+#: What grpclib begins with.
+_USUAL = ReadyConfiguration()
 
 
 class AnyServices(Protocol):
@@ -59,7 +63,7 @@ class RpcServer(Server):
         plain: bool = False,
         config: Configuration | None = None,
     ) -> None:
-        super().__init__([], status_details_codec=StatusDetails(), config=config)
+        super().__init__([], status_details_codec=StatusDetails(), config=config or _USUAL)
         self._refuses = refuses
         self._mapping = _Handlers(services)
         self._strangers = Strangers() if tokens else None

@@ -68,7 +68,7 @@ class _OfRpc(Generic[T]):
     def __init__(self, capacity: int) -> None:
         self._under_way: dict[str, asyncio.Future[T]] = {}
         self._outcomes: dict[str, T] = {}
-        self._succeeded = Retention[str](capacity, 0)
+        self._succeeded: Retention[str] = Retention(capacity, 0)
 
     async def outcome(self, key: str, run: Callable[[], Awaitable[T]]) -> T:
         if key in self._outcomes:
