@@ -8,7 +8,7 @@ import pytest
 #: A helper that answers and then does not end, and what it has: its directory, and how many
 #: descriptors.
 PROGRAM = """
-import os, signal
+import ctypes, os, signal
 from pytest_sandbox.local.zygote.helper import Helper
 
 def work():
@@ -17,7 +17,8 @@ def work():
     {end}
 
 os._exit = lambda code: signal.pause()
-helper = Helper(work, [])
+kept = ctypes.c_long(-1)
+helper = Helper(work, [], kept=[kept])
 try:
     helper.answer()
 except OSError:
@@ -30,8 +31,14 @@ print(*has)
 
 @pytest.mark.parametrize(
     ("end", "has"),
-    [("return []", "/ 1"), ("return [os.open('/', os.O_PATH)]", "/ 2"), ("raise OSError", "/ 1")],
-    ids=["nothing", "a descriptor", "failure"],
+    [
+        ("return []", "/ 1"),
+        ("return [os.open('/', os.O_PATH)]", "/ 2"),
+        ("raise OSError", "/ 1"),
+        ("kept.value = folder; return []", "/ 2"),
+        ("kept.value = folder; raise OSError", "/ 1"),
+    ],
+    ids=["nothing", "a descriptor", "failure", "what is kept", "failure with something to keep"],
 )
 def test_nothing_of_a_sandbox_is_in_use_after_the_answer(end: str, has: str) -> None:
     """Else a mount that the next request unmounts is busy, if the helper has not ended yet."""

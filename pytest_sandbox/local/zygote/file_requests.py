@@ -226,7 +226,7 @@ class FileRequests:
 
     def _start(self, plan: HelperPlan, number: int) -> None:
         try:
-            helper = Helper(plan.work, plan.fds, plan.where)
+            helper = Helper(plan.work, plan.fds, plan.where, plan.kept)
         except OSError:
             plan.failed()
             raise

@@ -43,13 +43,19 @@ class Helper:
         work: what it does; returns descriptors for the zygote, or what to answer the engine.
         fds: all descriptors that it needs.
         where: has calls prepared that it makes before the work.
+        kept: descriptors of the work that are closed only with the process: the answer does not
+            wait for that.
 
     Attributes:
         told: what to answer the engine, if the work has returned that.
     """
 
     def __init__(
-        self, work: Work, fds: list[int], where: Callable[[PreparedCalls], None] = here
+        self,
+        work: Work,
+        fds: list[int],
+        where: Callable[[PreparedCalls], None] = here,
+        kept: Sequence[ctypes.c_long] = (),
     ) -> None:
         self.told: Message | None = None
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -63,7 +69,7 @@ class Helper:
             # could not be undone if that were lost.
             self._room = self._sock.dup()
             # Without the zygote's handlers of signals, which write to its pipe.
-            self.pid = clone(0, lambda: _run(first, work, theirs))
+            self.pid = clone(0, lambda: _run(first, work, theirs, kept))
         except OSError:
             self._sock.close()
             raise
@@ -95,12 +101,14 @@ class Helper:
         return fds
 
 
-def _run(first: PreparedCalls, work: Work, sock: socket.socket) -> None:
+def _run(
+    first: PreparedCalls, work: Work, sock: socket.socket, kept: Sequence[ctypes.c_long]
+) -> None:
     try:
         first.make()
         done = work()
         passed = done if isinstance(done, list) else []
-        _let_go([sock.fileno(), *passed])
+        _let_go([sock.fileno(), *passed, *(each.value for each in kept)])
         wire.send(sock, HelperDone() if isinstance(done, list) else done, tuple(passed))
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))

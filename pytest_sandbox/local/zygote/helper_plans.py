@@ -17,6 +17,7 @@ from .replace_store import StoreReplacement, to_move
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Callable, Sequence
 
     from ..kernel.calls import PreparedCalls
@@ -40,6 +41,7 @@ class HelperPlan:
         passes_on: whether the descriptors that it sent go to the engine, beside the answer.
         begun: called as soon as there is a helper; returns a first answer for the engine.
         second: the number that the other answer has then.
+        kept: see `Helper`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class HelperPlan:
         passes_on: bool = False,
         begun: Callable[[], Message] | None = None,
         second: int = 0,
+        kept: Sequence[ctypes.c_long] = (),
     ) -> None:
         self.work = work
         self.fds = fds
@@ -62,6 +65,7 @@ class HelperPlan:
         self.passes_on = passes_on
         self.begun = begun
         self.second = second
+        self.kept = kept
 
 
 def snapshot_in_place(
@@ -101,6 +105,7 @@ def snapshot_in_place(
         *(replacement.make, [namespace], where, succeeded, failed),
         begun=begun,
         second=request.replaced,
+        kept=[replacement.old_namespace],
     )
 
 

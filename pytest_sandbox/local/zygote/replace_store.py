@@ -32,6 +32,10 @@ class StoreReplacement:
         stack: layers for the new root, the first of which is the sandbox's old store.
         mount_namespace: the sandbox's mount namespace.
         move: what `to_move` returned.
+
+    Attributes:
+        old_namespace: the mount namespace that the helper was in. To free it takes the kernel a
+            wait for all processors, for which the sandbox need not wait.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class StoreReplacement:
         # Copies, which belong to no mount namespace: a mount of ours could not be moved into the
         # sandbox's, mount_namespaces(7).
         root = self._root = mounts.prepare_open_tree("/root", calls, recursive=True)
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        self.old_namespace = calls.add_opening("open", "/proc/self/ns/mnt", flags)
         namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS, calls)
         mounts.move_mount(root, "/", calls=calls)  # on top of the old root, which is still ours
         self._paths = move
