@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from grpclib import GRPCError, Status
 from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
 
+from pytest_sandbox._proto.apps_pb2 import EnvironmentGetOrCreateRequest
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTaskIdRequest
 
+from .hints import explained
 from .live import RUN_TAG
 from .local_only import refuse_local_image
 from .logs import fetched
@@ -191,7 +193,15 @@ class ControlledServicer:
     async def ImageGetOrCreate(self, request: Any, call: ServedCall) -> Any:
         """Build an image, unless it is there."""
         refuse_local_image(request.image)
-        request.builder_version = request.builder_version or await self._control.builder_version()
+        environment = self._control.settings.environment
+        try:
+            version = request.builder_version or await self._control.builder_version()
+        except GRPCError as error:
+            asked = EnvironmentGetOrCreateRequest(deployment_name=environment)
+            raise explained(
+                "EnvironmentGetOrCreate", asked, error, self._control.settings
+            ) from None
+        request.builder_version = version
         return await self._make("ImageGetOrCreate", request, call)
 
     # Lists
@@ -222,10 +232,13 @@ class ControlledServicer:
 
     def _answers(self, method: Method) -> Callable[..., Any]:
         async def handle(request: Any, call: ServedCall) -> AsyncGenerator[Any, None]:
-            async for message in self._control.stream(
-                call.rpc, request, timeout=time_left(call), caller=call.header(_CALLER)
-            ):
-                yield message
+            try:
+                async for message in self._control.stream(
+                    call.rpc, request, timeout=time_left(call), caller=call.header(_CALLER)
+                ):
+                    yield message
+            except GRPCError as error:
+                raise explained(call.rpc, request, error, self._control.settings) from None
 
         return handle
 
@@ -234,9 +247,12 @@ class ControlledServicer:
         if environment and "environment_name" in request.DESCRIPTOR.fields_by_name:
             request.environment_name = request.environment_name or environment
         caller = call.header(_CALLER)
-        response = await self._control.call(
-            rpc, request, call.metadata, timeout=time_left(call), caller=caller
-        )
+        try:
+            response = await self._control.call(
+                rpc, request, call.metadata, timeout=time_left(call), caller=caller
+            )
+        except GRPCError as error:
+            raise explained(rpc, request, error, self._control.settings) from None
         call.initial_metadata = self._warnings.metadata(caller)
         return response
 

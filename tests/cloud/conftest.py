@@ -60,10 +60,14 @@ def settings_of(cloud: Cloud, environment: str = "", version: str = "1.6.4") -> 
 
 @contextmanager
 def proxied(
-    cloud: Cloud, folder: Path, lifetime: int = 3600, version: str = "1.6.4"
+    cloud: Cloud,
+    folder: Path,
+    lifetime: int = 3600,
+    version: str = "1.6.4",
+    environment: str = "",
 ) -> Iterator[Proxied]:
     """The server of a run before a cloud that runs."""
-    settings = settings_of(cloud, version=version)
+    settings = settings_of(cloud, environment, version)
     state = folder / "state"
     made: list[CloudApplication] = []
     servers: list[RpcServer] = []
@@ -91,10 +95,12 @@ def run_in_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
     """Opens a cloud that behaves as options say, and a run in it."""
     with ExitStack() as stack:
 
-        def open_(options: CloudOptions | None = None, lifetime: int = 3600) -> Proxied:
+        def open_(
+            options: CloudOptions | None = None, lifetime: int = 3600, environment: str = ""
+        ) -> Proxied:
             cloud = stack.enter_context(running(options))
             monkeypatch.setenv("SSL_CERT_FILE", str(cloud.ca_file))
-            return stack.enter_context(proxied(cloud, tmp_path, lifetime))
+            return stack.enter_context(proxied(cloud, tmp_path, lifetime, environment=environment))
 
         yield open_  # type: ignore[misc]
 

@@ -90,12 +90,29 @@ def test_what_this_machine_has_alone_is_refused_by_name(
         @pytest.mark.gpu("H100", count=2)
         def test_gpu(sandbox):
             pass
+
+        @pytest.mark.sandbox(network="test")
+        def test_network(sandbox):
+            pass
+
+        @sandbox_template(network="test", alias="db")
+        def in_network(sandbox):
+            pass
+
+        def test_template_in_network(in_network):
+            pass
+
+        def test_usage(modal_server):
+            pass
         """
     )
     with running() as cloud:
         cloud_environment(cloud)
         result = pytester.runpytest("--sandbox-engine=modal", "-rA", "--tb=line")
-    result.assert_outcomes(failed=1, errors=5)
+        assert cloud.app.state.sandboxes.all() == []
+    result.assert_outcomes(failed=1, errors=8)
+    refusal = "network='test' does not work with --sandbox-engine=modal: sandboxes in Modal's cloud"
+    assert result.stdout.str().count(f"{refusal} cannot see each other by an alias. Let") == 2
     result.stdout.fnmatch_lines_random(
         [
             "*the template 'with_programs' has memory=True, which does not work with*",
@@ -103,6 +120,7 @@ def test_what_this_machine_has_alone_is_refused_by_name(
             "*Modal's cloud does not have Image.host()*",
             "*the test needs 1 x GPU, and takes no sandbox*",
             "*Modal gives whole GPUs only*",
+            "*the fixture modal_server does not work with --sandbox-engine=modal: it stands in*",
             # The cloud that is played has none: it was asked.
             "*SandboxCreate is of the first version*",
         ]

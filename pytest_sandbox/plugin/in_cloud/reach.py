@@ -11,6 +11,8 @@ import pytest
 
 from .. import fixtures
 from ..fakes import is_faked
+from ..marker import merged_spec
+from ..networks import OWN
 from ..options import has_engine_of_run
 from ..templates.pytest_internals import definitions
 from ..templates.taken import taken_templates
@@ -51,7 +53,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 "Run the test with --sandbox-engine=local.",
                 pytrace=False,
             )
-    for template in taken_templates(item):
+    templates = [*taken_templates(item)]
+    specs = [merged_spec(item), *(each.template.spec for each in templates)]
+    if any(spec.get("network") == OWN for spec in specs):
+        pytest.fail(
+            "network='test' does not work with --sandbox-engine=modal: "
+            f"{_LOCAL['sandbox_network']}. Let the programs run in one sandbox, or reach another "
+            "one by Sandbox.tunnels(), or run the test with --sandbox-engine=local.",
+            pytrace=False,
+        )
+    for template in templates:
         if template.template.memory:
             pytest.fail(
                 f"the template {template.name!r} has memory=True, which does not work with "

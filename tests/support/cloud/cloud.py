@@ -54,11 +54,13 @@ class Cloud:
         router_url: of the command router.
         app: the server behind it.
         parts: takes large contents in parts.
+        rules: of the API.
     """
 
     url = router_url = ""
     app: Application
     parts: Parts
+    rules: ApiRules
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class Cloud:
         services = self.app.services(ListenerConfig("tls", tokens))
         auth = AuthTokens(self.clock, options.auth_token_lifetime, options.leeway)
         self.parts = Parts(options.part_size, state.uploads)
-        rules = ApiRules(options, auth, self.parts)
+        self.rules = rules = ApiRules(options, auth, self.parts)
         self.url = await self._listen(
             HostServices(
                 *(services, "/modal.client.ModalClient/", rules, self._api_losses),

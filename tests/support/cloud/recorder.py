@@ -59,8 +59,9 @@ class WireRecorder(Hooks):
         """A message of the client has come."""
         self._open[id(stream)].requests.append(copied(message))
 
-    def end(self, stream: Any, status: Status) -> None:
+    def end(self, rpc: str, stream: Any, status: Status) -> None:
         """A call has ended."""
+        super().end(rpc, stream, status)
         self._open.pop(id(stream)).status = status
 
 

@@ -4,6 +4,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from grpclib import GRPCError, Status
+
 from pytest_sandbox._proto import apps_pb2, sandboxes_pb2, volumes_pb2
 
 from .auth_tokens import AuthTokens
@@ -39,12 +41,16 @@ class ApiRules(Rules):
         options: of the cloud.
         tokens: of `AuthTokenGet`.
         parts: takes large contents.
+
+    Attributes:
+        revoked: whether no token opens anything any more.
     """
 
     def __init__(self, options: CloudOptions, tokens: AuthTokens, parts: Parts) -> None:
         self._options = options
         self._tokens = tokens
         self._parts = parts
+        self.revoked = False
         self._blob = volumes_pb2.BlobCreateRequest()
         self._listings = Listings(options.list_delay)
         self._asked = sandboxes_pb2.SandboxListRequest()
@@ -53,6 +59,8 @@ class ApiRules(Rules):
 
     def let_in(self, rpc: str, metadata: Mapping[str, str]) -> None:
         """Refuse a client that is too old, a call of the first version, one without a token."""
+        if self.revoked:
+            raise GRPCError(Status.UNAUTHENTICATED, "this token was deleted")
         refuse_old(metadata.get("x-modal-client-version", ""), self._options.oldest_client)
         refuse_first(rpc)
         if is_second(rpc):

@@ -112,7 +112,7 @@ class HostServices:
         except GRPCError as error:
             if not watched.received:  # what was refused unread is recorded too
                 await watched.recv_message()
-            self._hooks.end(stream, error.status)
+            self._hooks.end(rpc, stream, error.status)
             await stream.send_trailing_metadata(
                 status=error.status,
                 status_message=error.message,
@@ -120,7 +120,7 @@ class HostServices:
                 metadata=trailers,
             )
             return
-        self._hooks.end(stream, Status.OK)
+        self._hooks.end(rpc, stream, Status.OK)
         if trailers and not is_lost(stream):
             await stream.send_trailing_metadata(metadata=trailers)
 
