@@ -20,6 +20,7 @@ class Failure(_message.Message):
         STORE_FULL: _ClassVar[Failure.Kind]
         TASK_ENDED: _ClassVar[Failure.Kind]
         OS_ERROR: _ClassVar[Failure.Kind]
+        TASK_LOST: _ClassVar[Failure.Kind]
     OTHER: Failure.Kind
     UNAVAILABLE: Failure.Kind
     INVALID_SPEC: Failure.Kind
@@ -30,6 +31,7 @@ class Failure(_message.Message):
     STORE_FULL: Failure.Kind
     TASK_ENDED: Failure.Kind
     OS_ERROR: Failure.Kind
+    TASK_LOST: Failure.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REMEDY_FIELD_NUMBER: _ClassVar[int]
@@ -320,7 +322,7 @@ class ExitStatus(_message.Message):
     def __init__(self, code: _Optional[int] = ..., signal: _Optional[int] = ...) -> None: ...
 
 class TaskEnd(_message.Message):
-    __slots__ = ("cause", "status", "detail")
+    __slots__ = ("cause", "status", "detail", "lost")
     class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         EXITED: _ClassVar[TaskEnd.Cause]
@@ -334,10 +336,12 @@ class TaskEnd(_message.Message):
     CAUSE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     cause: TaskEnd.Cause
     status: ExitStatus
     detail: bytes
-    def __init__(self, cause: _Optional[_Union[TaskEnd.Cause, str]] = ..., status: _Optional[_Union[ExitStatus, _Mapping]] = ..., detail: _Optional[bytes] = ...) -> None: ...
+    lost: bool
+    def __init__(self, cause: _Optional[_Union[TaskEnd.Cause, str]] = ..., status: _Optional[_Union[ExitStatus, _Mapping]] = ..., detail: _Optional[bytes] = ..., lost: bool = ...) -> None: ...
 
 class CreateRequest(_message.Message):
     __slots__ = ("spec", "beside")
@@ -410,7 +414,7 @@ class Answered(_message.Message):
     def __init__(self, number: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("failure", "started", "stdout", "stderr", "stdout_end", "stderr_end", "exit", "written", "stdin_failure", "done", "end")
+    __slots__ = ("failure", "started", "stdout", "stderr", "stdout_end", "stderr_end", "exit", "written", "stdin_failure", "done", "end", "lost")
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     STDOUT_FIELD_NUMBER: _ClassVar[int]
@@ -422,6 +426,7 @@ class Report(_message.Message):
     STDIN_FAILURE_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     failure: Failure
     started: Started
     stdout: bytes
@@ -433,7 +438,8 @@ class Report(_message.Message):
     stdin_failure: Failure
     done: _containers.RepeatedCompositeFieldContainer[Answered]
     end: TaskEnd
-    def __init__(self, failure: _Optional[_Union[Failure, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_end: _Optional[_Union[OutputEnd, _Mapping]] = ..., stderr_end: _Optional[_Union[OutputEnd, _Mapping]] = ..., exit: _Optional[_Union[ExitStatus, _Mapping]] = ..., written: _Optional[int] = ..., stdin_failure: _Optional[_Union[Failure, _Mapping]] = ..., done: _Optional[_Iterable[_Union[Answered, _Mapping]]] = ..., end: _Optional[_Union[TaskEnd, _Mapping]] = ...) -> None: ...
+    lost: bytes
+    def __init__(self, failure: _Optional[_Union[Failure, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_end: _Optional[_Union[OutputEnd, _Mapping]] = ..., stderr_end: _Optional[_Union[OutputEnd, _Mapping]] = ..., exit: _Optional[_Union[ExitStatus, _Mapping]] = ..., written: _Optional[int] = ..., stdin_failure: _Optional[_Union[Failure, _Mapping]] = ..., done: _Optional[_Iterable[_Union[Answered, _Mapping]]] = ..., end: _Optional[_Union[TaskEnd, _Mapping]] = ..., lost: _Optional[bytes] = ...) -> None: ...
 
 class TaskRequest(_message.Message):
     __slots__ = ("task",)

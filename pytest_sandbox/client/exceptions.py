@@ -250,8 +250,8 @@ class StdinClosedError(ConflictError, ValueError):
 class NotFoundError(Error):
     """The object does not exist, or does not exist any more.
 
-    A sandbox is gone when it was terminated, its main process ended, or its time was up. A name or
-    an id may be misspelt, or belong to another run.
+    A sandbox is gone when it was terminated, its main process ended, its time was up, or the
+    machine that it was on is gone. A name or an id may be misspelt, or belong to another run.
     """
 
 

@@ -43,6 +43,7 @@ from ._errors import OutputDropped as OutputDropped
 from ._errors import SpawnFailed as SpawnFailed
 from ._errors import StoreFull as StoreFull
 from ._errors import TaskEnded as TaskEnded
+from ._errors import TaskLost as TaskLost
 from ._errors import UnknownImage as UnknownImage
 from ._errors import Unsupported as Unsupported
 from ._files import Files as Files
@@ -157,6 +158,7 @@ __all__ = [
     "Task",
     "TaskEnd",
     "TaskEnded",
+    "TaskLost",
     "TaskSpec",
     "UnknownImage",
     "Unsupported",

@@ -9,6 +9,7 @@
     ├── NotFreezable        a process that cannot be saved            (the program's)
     ├── StoreFull           no room left for another sandbox          (the machine's)
     ├── TaskEnded           the task has ended                        (none)
+    │   └── TaskLost        its machine is gone                       (the machine's)
     └── OutputDropped       the output was dropped to make room       (the caller's, too late)
 
 File operations raise plain `OSError` with the errno and path that the kernel gave.
@@ -84,6 +85,13 @@ class StoreFull(EngineError):
 
 class TaskEnded(EngineError):
     """The task has ended, before the call or during it."""
+
+
+class TaskLost(TaskEnded):
+    """The machine that ran the task is gone, so nobody knows how it, or a process of it, ended.
+
+    The message names the machine.
+    """
 
 
 class OutputDropped(EngineError):

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+from ._errors import TaskLost
 from ._log import OutputLog
 from ._spec import PtySize
 from ._status import ExitStatus
@@ -14,6 +15,8 @@ class Process(ABC):
     stdout: OutputLog
     #: What it wrote to standard error; empty and closed when merged or discarded.
     stderr: OutputLog
+    #: Set once nobody can say how it ended, because its machine is gone.
+    lost: TaskLost | None = None
 
     @abstractmethod
     async def write_stdin(self, data: bytes) -> None:
@@ -35,7 +38,7 @@ class Process(ABC):
     async def wait(self) -> ExitStatus:
         """Return when it ended; its output may still be draining.
 
-        When the task ends first, the status is that of `SIGKILL`.
+        When the task ends first, the status is that of `SIGKILL`; also when the process is `lost`.
         """
 
     @abstractmethod

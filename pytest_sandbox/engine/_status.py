@@ -4,6 +4,8 @@ from enum import Enum
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
+from ._errors import TaskLost
+
 
 @dataclass(frozen=True)
 class ExitStatus:
@@ -39,8 +41,10 @@ class TaskEnd:
         cause: why it has ended.
         status: how its main process ended, if it had one that ended by itself.
         detail: a sentence for people, where there is more to say.
+        lost: set if nobody knows how it ended, because its machine is gone; the cause is `LOST`.
     """
 
     cause: EndCause
     status: ExitStatus | None = None
     detail: str = ""
+    lost: TaskLost | None = None

@@ -23,13 +23,13 @@ from pytest_sandbox.cluster.on_ray.placer import RayPlacer
 from pytest_sandbox.engine import (
     EndCause,
     Engine,
-    EngineError,
     EngineInfo,
     Gpus,
     Limits,
     ProcessSpec,
     Requests,
     StoreFull,
+    TaskLost,
     TaskSpec,
     Unsupported,
     VolumeMount,
@@ -311,6 +311,57 @@ async def test_a_node_with_a_gpu_joins_a_run_that_had_none(tmp_path: Path) -> No
     assert "Ray knows of none there" in text
 
 
+TEST_OF_A_LOST_NODE = """
+import os, signal, time
+from concurrent.futures import ThreadPoolExecutor
+import pytest
+from pytest_sandbox import exceptions
+
+def error_of(call):
+    with pytest.raises(exceptions.NotFoundError) as caught:
+        call()
+    return str(caught.value)
+
+def test_it(sandbox_factory):
+    sandbox = sandbox_factory("sleep", "1000")
+    process, polled = (sandbox.exec("sleep", "1000") for _ in range(2))
+    with ThreadPoolExecutor(2) as threads:
+        waits = [threads.submit(error_of, call) for call in (process.wait, sandbox.wait)]
+        assert polled.poll() is None
+        for listener in os.environ["LISTENERS"].split():
+            os.kill(int(listener), signal.SIGKILL)
+        begin = time.monotonic()
+        errors = [wait.result() for wait in waits]
+        assert time.monotonic() - begin < 10  # 5, and as many again for a busy machine
+    errors += [error_of(call) for call in (polled.poll, polled.wait, sandbox.poll, sandbox.wait)]
+    for error in errors:
+        assert " of Ray is gone: the connection was lost" in error
+    assert sandbox.returncode is None
+    assert sandbox.terminate(wait=True) == 137
+"""
+
+
+async def test_a_test_is_told_which_node_is_gone(started: Started, tmp_path: Path) -> None:
+    addresses = [actor.address.remote() for actor in started.placer.nodes.actors.values()]
+    ports = [RemoteAddress.parse(address).port for address in ray.get(addresses)]
+    (tmp_path / "test_it.py").write_text(TEST_OF_A_LOST_NODE)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--sandbox-engine=ray"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTEST_ADDOPTS": "",
+            "LISTENERS": " ".join(str(listener_at(port)) for port in ports),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    await started.until(lambda: len(started.nodes) == 2)
+
+
 async def test_a_node_that_dies_takes_its_sandboxes_and_no_others(
     started: Started, cluster: Any
 ) -> None:
@@ -324,7 +375,8 @@ async def test_a_node_that_dies_takes_its_sandboxes_and_no_others(
     end = await asyncio.wait_for(dying[0].wait(), TIMEOUT)
     assert end.cause is EndCause.LOST
     await asyncio.wait_for(running.wait(), TIMEOUT)
-    with pytest.raises(EngineError, match="is gone: the connection was lost"):
+    assert str(running.lost) == str(end.lost)
+    with pytest.raises(TaskLost, match=r"the node [0-9.]+ of Ray is gone: the connection was lost"):
         await dying[0].exec(ProcessSpec(("true",)))
     await started.until(lambda: len(started.nodes) == 2)
     for task in tasks:

@@ -80,6 +80,7 @@ class LifetimeMethods:
         Raises:
             SandboxTimeoutError: its time was up.
             SandboxTerminatedError: it was terminated.
+            NotFoundError: its machine is gone, so nobody knows how it ended.
         """
         calls = self._lasting_client.calls
         result = self._told()
@@ -92,7 +93,11 @@ class LifetimeMethods:
 
     @dual
     async def poll(self) -> int | None:
-        """The `returncode`, asked for now: `None` while it runs."""
+        """The `returncode`, asked for now: `None` while it runs.
+
+        Raises:
+            NotFoundError: its machine is gone, so nobody knows how it ended.
+        """
         if self._told() is None:
             await self._ask(self._client.calls, 0)
         return self.returncode

@@ -99,6 +99,7 @@ class SidecarContainer(CommandMethods, DirectoryMethods):
 
         Raises:
             SandboxTerminatedError: it was terminated, or its sandbox has ended.
+            NotFoundError: its machine is gone, so nobody knows how it ended.
         """
         while (result := await self._ask(self._client.calls.hold)) is None:
             pass

@@ -12,7 +12,7 @@ from ..wire.failures import failure_of
 from ..wire.malformed import Malformed
 from ..wire.processes import status_to_wire
 from ..wire.tasks import end_to_wire
-from ..wire.texts import text_to_wire
+from ..wire.texts import message_to_wire, text_to_wire
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import ExitStatus, OutputLog, Process, Task, TaskEnd
@@ -34,6 +34,7 @@ class Reports:
 
     def __init__(self, process: Process | None, ending: asyncio.Task[TaskEnd] | None) -> None:
         self.exit_told = process is None
+        self._process = process
         self._ending = ending
         self._end_told = ending is None
         self._changed = asyncio.Event()
@@ -122,7 +123,7 @@ class Reports:
                 report.stderr_end.CopyFrom(err.end())
                 there = True
         if not self.exit_told and self._exit is not None and self._exit.done():
-            report.exit.CopyFrom(status_to_wire(self._exit.result()))
+            self._tell_exit(report, self._exit.result())
             self.exit_told = there = True
         if not self._end_told and self._ending is not None and self._ending.done():
             report.end.CopyFrom(end_to_wire(self._ending.result()))
@@ -133,6 +134,11 @@ class Reports:
         if any(output.has_more for output in self._outputs):
             self.wake()
         return report
+
+    def _tell_exit(self, report: pb.Report, status: ExitStatus) -> None:
+        report.exit.CopyFrom(status_to_wire(status))
+        if self._process is not None and self._process.lost is not None:
+            report.lost = message_to_wire(str(self._process.lost))
 
     def close(self) -> None:
         """Tell nothing more."""

@@ -123,8 +123,8 @@ class NearLink(FarConnection):
         """Connect again, while the far side may still have the session."""
         session, loop = self._session, asyncio.get_running_loop()
         assert session is not None
-        begin = refused_since = loop.time()
-        over = begin + self._address.lease
+        refused_since = loop.time()
+        over = refused_since - session.silent + self._address.lease
         while (now := loop.time()) < over:
             try:
                 carrier, welcome = await asyncio.wait_for(self._dial(), over - now)

@@ -72,6 +72,8 @@ class Session(asyncio.Transport):
         self._heard = False
         self._unanswered = 0
         self._timer: asyncio.TimerHandle | None = None
+        #: For how many seconds nothing had come when the connection was lost.
+        self.silent = 0.0
 
     def begin(self) -> None:
         """Let the protocol begin."""
@@ -154,10 +156,17 @@ class Session(asyncio.Transport):
                 self._acknowledge()
             self._let_write()
 
-    def lost(self, carrier: asyncio.Transport, reason: str) -> None:
-        """Heed that a connection is lost: the session waits for another one."""
+    def lost(self, carrier: asyncio.Transport, reason: str, silent: float = 0.0) -> None:
+        """Heed that a connection is lost: the session waits for another one.
+
+        Args:
+            carrier: the connection.
+            reason: why it is lost.
+            silent: for how many seconds nothing had come over it.
+        """
         if carrier is not self._carrier:
             return
+        self.silent = silent
         self._carrier = None
         self._stop_watching()
         self._on_lost(reason)
@@ -217,7 +226,8 @@ class Session(asyncio.Transport):
             self._unanswered = 0
         elif self._unanswered >= self._timing.pings:
             carrier.abort()
-            self.lost(carrier, f"nothing came for {self._timing.ping * (self._unanswered + 1):g} s")
+            silent = self._timing.ping * (self._unanswered + 1)
+            self.lost(carrier, f"nothing came for {silent:g} s", silent)
             return
         else:
             self._unanswered += 1

@@ -16,7 +16,7 @@ from h2.exceptions import H2Error
 
 from pytest_sandbox._proto.engine_grpc import EngineStub
 from pytest_sandbox._proto.engine_pb2 import Failure
-from pytest_sandbox.engine import AnySnapshot, EngineUnavailable
+from pytest_sandbox.engine import AnySnapshot, EngineError, EngineUnavailable, TaskLost
 
 from ..wire.failures import HasFailure, error_of, pinned_of
 from ..wire.malformed import Malformed
@@ -54,6 +54,7 @@ class NearCalls:
 
     Attributes:
         stub: has the calls.
+        of_tasks: the same calls, for those about a task: it is lost when the session is over.
         pinned: snapshots that would free nothing, when the far side last had no room.
     """
 
@@ -61,13 +62,18 @@ class NearCalls:
         self.stub = EngineStub(connection.channel)
         self.pinned: frozenset[AnySnapshot] = frozenset()
         self._connection = connection
+        self.of_tasks: NearCalls = _CallsOfTasks(self, connection)
 
     def check(self) -> None:
-        """Raise `EngineUnavailable` if the session is over."""
+        """Refuse a call when the session is over.
+
+        Raises:
+            EngineUnavailable: it is.
+        """
         if self._connection.reason:
             raise self.lost()
 
-    def lost(self, error: BaseException | None = None) -> EngineUnavailable:
+    def lost(self, error: BaseException | None = None) -> EngineError:
         """The error of a call that was broken off.
 
         Args:
@@ -116,6 +122,23 @@ class NearCalls:
     def open(self, method: ServiceMethod[Request, Reply]) -> FarCall[Request, Reply]:
         """Begin a call of several messages, for the length of a `with`."""
         return FarCall(self, method)
+
+
+class _CallsOfTasks(NearCalls):
+    """Those about tasks, whose caller need not try again once the session is over."""
+
+    def __init__(self, calls: NearCalls, connection: FarConnection) -> None:
+        self.stub = calls.stub
+        self.of_tasks = self
+        self._connection = connection
+        self._calls = calls
+
+    def lost(self, error: BaseException | None = None) -> EngineError:
+        lost = self._calls.lost(error)
+        return TaskLost(str(lost)) if self._connection.reason else lost
+
+    def raised(self, failure: Failure) -> Exception:
+        return self._calls.raised(failure)
 
 
 class FarCall(Generic[Request, Reply]):

@@ -150,6 +150,8 @@ class RemoteEngine(
 
     async def _create(self, spec: TaskSpec, beside: int | None) -> RemoteTask:
         calls = self._calls
+        if beside is not None:
+            calls = calls.of_tasks
         request = pb.CreateRequest(spec=self._message(spec), beside=beside)
         call = LongCall(calls, calls.stub.Create, pb.Order(create=request), BegunTask)
         self._running.add(call.running)

@@ -36,7 +36,7 @@ class NearInput:
 
         Raises:
             BrokenPipeError: it is closed, here or there.
-            EngineUnavailable: the session is over.
+            TaskLost: the session is over.
         """
         view = memoryview(data)
         async with self._writing:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EndCause, TaskEnd, TaskEnded
-
-if TYPE_CHECKING:
-    from pytest_sandbox.engine import EngineError
+from pytest_sandbox.engine import EndCause, TaskEnd, TaskEnded, TaskLost
 
 
 class TaskLife:
@@ -22,8 +18,6 @@ class TaskLife:
         self.number = number
         #: How it ended, `None` while it lives.
         self.end: TaskEnd | None = None
-        #: Why nothing is known of it any more.
-        self.lost: EngineError | None = None
         self._over = asyncio.Event()
 
     def check(self) -> None:
@@ -31,12 +25,17 @@ class TaskLife:
 
         Raises:
             TaskEnded: it has ended.
-            EngineUnavailable: the session is over.
+            TaskLost: nothing is known of it any more.
         """
         if self.lost is not None:
             raise self.lost.with_traceback(None)
         if self.end is not None:
             raise TaskEnded("the task has ended")
+
+    @property
+    def lost(self) -> TaskLost | None:
+        """Why nothing is known of it any more."""
+        return None if self.end is None else self.end.lost
 
     def over(self, end: TaskEnd) -> None:
         """It has ended."""
@@ -44,11 +43,9 @@ class TaskLife:
             self.end = end
             self._over.set()
 
-    def lose(self, error: EngineError) -> None:
+    def lose(self, lost: TaskLost) -> None:
         """Nothing more will be known of it."""
-        if self.end is None:
-            self.lost = error
-            self.over(TaskEnd(EndCause.LOST, detail=str(error)))
+        self.over(TaskEnd(EndCause.LOST, detail=str(lost), lost=lost))
 
     async def wait(self) -> TaskEnd:
         """Return when it has ended."""

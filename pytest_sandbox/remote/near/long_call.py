@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background, retrieve
-from pytest_sandbox.engine import EngineError
+from pytest_sandbox.engine import EngineError, EngineUnavailable, TaskLost
 
 from ..wire.malformed import Malformed
 from .outbox import Outbox
@@ -37,8 +37,7 @@ class LongCall(Generic[S]):
 
     Attributes:
         on_report: takes each report but the first.
-        on_end: called when there will be no more, with the error if the call was broken off.
-        error: why it was broken off.
+        on_end: called when there will be no more; if the call was broken off, with the reason.
         running: ends with the call.
     """
 
@@ -60,8 +59,7 @@ class LongCall(Generic[S]):
         self._started: asyncio.Future[S] = asyncio.get_running_loop().create_future()
         self._started.add_done_callback(retrieve)
         self.on_report: Callable[[pb.Report], None] = _ignore
-        self.on_end: Callable[[EngineError | None], None] = _ignore
-        self.error: EngineError | None = None
+        self.on_end: Callable[[TaskLost | None], None] = _ignore
         self.running: asyncio.Task[None] = background(self._run())
 
     async def start(self) -> S:
@@ -85,7 +83,7 @@ class LongCall(Generic[S]):
         """Send an order, and wait until it is carried out; at once if the call has ended.
 
         Raises:
-            EngineUnavailable: the session is over.
+            TaskLost: the session is over.
             Exception: what it raised there.
         """
         if self.running.done():
@@ -98,9 +96,9 @@ class LongCall(Generic[S]):
         finally:
             self._asked.pop(order.number, None)
 
-    def no_end(self) -> EngineError:
+    def no_end(self) -> TaskLost:
         """The error if the call has ended, and what it is about has not."""
-        return self._calls.lost(Malformed("a call ended without an end"))
+        return TaskLost(str(self._calls.lost(Malformed("a call ended without an end"))))
 
     async def _send(self, order: pb.Order) -> None:
         if self._call is not None:
@@ -121,7 +119,10 @@ class LongCall(Generic[S]):
                     self._answered(report)
                     self.on_report(report)
         except EngineError as raised:
-            error = raised
+            if self._started.done() and not isinstance(raised, EngineUnavailable):
+                error = self._calls.lost(raised)
+            else:
+                error = raised
         except ValueError as nonsense:  # such as `Malformed`
             error = self._calls.lost(nonsense)
         except Exception as raised:  # such as an `OSError` of the far side
@@ -149,15 +150,15 @@ class LongCall(Generic[S]):
     def _end(self, error: EngineError | None) -> None:
         self._outbox.close()
         self._call = None
-        self.error = error
         self._fail_start(error or self._calls.lost())
+        lost = None if error is None else TaskLost(str(error))
         for answer in self._asked.values():
             if not answer.done():
-                if error is None:
+                if lost is None:
                     answer.set_result(None)  # it was about what has ended
                 else:
-                    answer.set_exception(error)
-        self.on_end(error)
+                    answer.set_exception(lost)
+        self.on_end(lost)
         # The callbacks hold what the caller has, and that holds this.
         self.on_report, self.on_end = _ignore, _ignore
 

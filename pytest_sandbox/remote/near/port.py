@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox._shared.async_tasks import background, retrieve
-from pytest_sandbox.engine import Connection, EngineUnavailable
+from pytest_sandbox.engine import Connection, EngineUnavailable, TaskLost
 
 from ..wire.malformed import Malformed
 from ..wire.windows import PORT_WINDOW
@@ -27,7 +27,7 @@ async def connect(calls: NearCalls, life: TaskLife, port: int) -> Connection:
 
     Raises:
         ConnectionRefusedError: nothing listens there.
-        TaskEnded: the task has ended.
+        TaskEnded: the task has ended, or is lost.
     """
     connection = RemotePort(calls, life, port)
     try:
@@ -116,7 +116,7 @@ class RemotePort(Connection):
     def _check_session(self) -> None:
         """Refuse a call once the session is over, which is no end of the connection."""
         for error in (self._life.lost, self._failure):
-            if isinstance(error, EngineUnavailable):
+            if isinstance(error, EngineUnavailable | TaskLost):
                 raise error.with_traceback(None)
 
     def _check(self) -> None:

@@ -8,11 +8,12 @@ import signal
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
-from pytest_sandbox.engine import EngineError, ExitStatus, OutputLog, Process
+from pytest_sandbox.engine import EngineError, ExitStatus, OutputLog, Process, TaskLost
 
 from ..wire.failures import error_of
 from ..wire.malformed import Malformed
 from ..wire.processes import size_to_wire, status_from_wire
+from ..wire.texts import message_from_wire
 from .input import NearInput
 
 if TYPE_CHECKING:
@@ -92,19 +93,23 @@ class RemoteProcess(Process):
             self._input.written(report.written)
         if report.HasField("stdin_failure"):
             self._input.fail(error_of(report.stdin_failure))
+        if report.HasField("lost") and self._status is None:
+            self.lost = TaskLost(message_from_wire(report.lost))
         if report.HasField("exit"):
             self._exit(status_from_wire(report.exit))
 
-    def lost(self, error: EngineError | None) -> None:
+    def over(self, lost: TaskLost | None) -> None:
         """There will be no more reports.
 
         Args:
-            error: why, if the session is over.
+            lost: why, if they were broken off.
         """
-        if error is not None:
-            self._input.fail(error)
-            self._out.log.fail(error)
-            self._err.log.fail(error)
+        if lost is not None:
+            if self._status is None:
+                self.lost = lost
+            self._input.fail(lost)
+            self._out.log.fail(lost)
+            self._err.log.fail(lost)
         self._exit(ExitStatus(signal=signal.SIGKILL))
         self._out.close()
         self._err.close()

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.engine import (
         Connection,
-        EngineError,
         Membership,
         Network,
         NetworkLog,
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
         ProcessSpec,
         RootImage,
         TaskEnd,
+        TaskLost,
         TaskSpec,
         Usage,
     )
@@ -83,11 +83,11 @@ class BegunTask:
         if report.HasField("end"):
             self.life.over(end_from_wire(report.end))
 
-    def _ended(self, error: EngineError | None) -> None:
+    def _ended(self, lost: TaskLost | None) -> None:
         if self.life.end is None:
-            self.life.lose(error or self.call.no_end())
+            self.life.lose(lost or self.call.no_end())
         if self.main is not None:
-            self.main.lost(error)
+            self.main.over(lost)
 
 
 class RemoteTask(
@@ -120,13 +120,13 @@ class RemoteTask(
     ) -> None:
         self.main: RemoteProcess | None = begun.main
         self.folder, self.default_workdir = begun.folder, begun.default_workdir
-        self._calls = calls
+        self._calls = calls.of_tasks
         self._stub = calls.stub
         self._life = begun.life
         self._begun = begun
         self._create = create
         self._number = begun.life.number
-        self.files = RemoteFiles(calls, begun.life)
+        self.files = RemoteFiles(self._calls, begun.life)
         weakref.finalize(self, release, self._number).atexit = False
 
     async def exec(self, spec: ProcessSpec) -> Process:
@@ -246,6 +246,6 @@ class RemoteTask(
 
 def _begin_process(call: LongCall[RemoteProcess], first: pb.Report) -> RemoteProcess:
     process = RemoteProcess(call, first.started)
-    call.on_report, call.on_end = process.reported, process.lost
+    call.on_report, call.on_end = process.reported, process.over
     process.reported(first)
     return process

@@ -15,6 +15,7 @@ from pytest_sandbox.engine import (
     SpawnFailed,
     StoreFull,
     TaskEnded,
+    TaskLost,
     UnknownImage,
     Unsupported,
 )
@@ -32,6 +33,7 @@ _MESSAGE_ALONE: dict[type[EngineError], pb.Failure.Kind] = {
     InvalidSpec: pb.Failure.INVALID_SPEC,
     UnknownImage: pb.Failure.UNKNOWN_IMAGE,
     NotFreezable: pb.Failure.NOT_FREEZABLE,
+    TaskLost: pb.Failure.TASK_LOST,  # which is a `TaskEnded` too
     TaskEnded: pb.Failure.TASK_ENDED,
 }
 _BY_KIND = {kind: error for error, kind in _MESSAGE_ALONE.items()}

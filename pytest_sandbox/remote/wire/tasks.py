@@ -12,6 +12,7 @@ from pytest_sandbox.engine import (
     MemorySnapshot,
     Requests,
     TaskEnd,
+    TaskLost,
     TaskSpec,
     VolumeMount,
 )
@@ -178,6 +179,7 @@ def end_to_wire(end: TaskEnd) -> pb.TaskEnd:
         cause=_CAUSES[end.cause],
         status=None if end.status is None else status_to_wire(end.status),
         detail=message_to_wire(end.detail),
+        lost=end.lost is not None,
     )
 
 
@@ -191,4 +193,5 @@ def end_from_wire(message: pb.TaskEnd) -> TaskEnd:
     if cause is None:
         raise Malformed(f"a task ended for a reason that there is not: {message.cause}")
     status = status_from_wire(message.status) if message.HasField("status") else None
-    return TaskEnd(cause, status, message_from_wire(message.detail))
+    detail = message_from_wire(message.detail)
+    return TaskEnd(cause, status, detail, TaskLost(detail) if message.lost else None)

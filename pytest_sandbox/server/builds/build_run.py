@@ -307,6 +307,8 @@ class BuildRun:
         # What a step leaves in the background ends with the sandbox, and so does the output.
         last.push_async_callback(asyncio.wait, {copying})
         status = await process.wait()
+        if process.lost is not None:
+            raise process.lost
         if status.code != 0:
             connections = await connection_log(task)
             await task.kill()

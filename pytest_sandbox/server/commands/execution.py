@@ -20,6 +20,7 @@ TIMEOUT = "timeout"
 TERMINATED = "terminated"
 RESTORED = "restored"
 GIVEN_UP = "its caller, which gave up"
+LOST = "the loss of its machine"
 
 
 class CommandExecution:
@@ -92,6 +93,17 @@ class CommandExecution:
         self.told = self.told or status is not None
         return status
 
+    def exit_status(self) -> ExitStatus | None:
+        """The same, for a client that asks for nothing else.
+
+        Raises:
+            TaskLost: nobody knows how it ended.
+        """
+        status = self.status()
+        if self.process.lost is not None:
+            raise self.process.lost.with_traceback(None)
+        return status
+
     async def wait(self, seconds: float) -> ExitStatus | None:
         """How it ended; `None` if it still runs after `seconds`."""
         status = self.process.poll()
@@ -111,7 +123,7 @@ class CommandExecution:
         if status is None:
             return "" if self.asked else "still runs"
         killed = over and status.signal == signal.SIGKILL
-        ended = self.ended_by in (TERMINATED, RESTORED, GIVEN_UP)
+        ended = self.ended_by in (TERMINATED, RESTORED, GIVEN_UP, LOST)
         if self.told or status.returncode == 0 or killed or ended:
             return ""
         return f"ended with exit code {status.returncode}"
@@ -142,6 +154,8 @@ class CommandExecution:
         status = await self.process.wait()
         if status.signal != signal.SIGKILL:
             self.ended_by = ""  # it ended by itself before it was killed
+        elif self.process.lost is not None:
+            self.ended_by = self.ended_by or LOST
         self.ended = self._clock.monotonic()
         self._on_exit()
         self._on_exit = _nothing

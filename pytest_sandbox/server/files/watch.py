@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from pytest_sandbox._shared.async_tasks import within
-from pytest_sandbox.engine import Clock, TaskEnded, WatchEvent, WatchKind
+from pytest_sandbox.engine import Clock, TaskEnded, TaskLost, WatchEvent, WatchKind
 
 from ..async_helpers import closing
 
@@ -114,6 +114,8 @@ class FileWatch:
             async with closing(self._events) as events:
                 async for event in events:
                     await self._add(_encode(event))
+        except TaskLost as error:
+            self._error = error
         except TaskEnded:
             pass  # a watch ends with its sandbox, as one that was asked to end
         except Exception as error:  # `fetch` raises it

@@ -20,9 +20,9 @@ from ..definition.identity import VARIABLE
 from ..definition.refused import refuse_unimplemented
 from ..rpc.errors import already_exists, invalid, precondition, unimplemented
 from .checks import check_command
-from .ids import Family, check_name
+from .ids import Family, SandboxIdentity, check_name
 from .result import TERMINATED
-from .sandbox import SandboxIdentity, ServedSandbox
+from .sandbox import ServedSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_app_id, is_object_name
+from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..rpc.errors import invalid
 
@@ -31,6 +32,24 @@ class Family(Enum):
 
     FIRST = 1
     SECOND = 2
+
+
+@dataclass(frozen=True)
+class SandboxIdentity:
+    """Ids and name of a sandbox, and what it belongs to; fixed at its creation."""
+
+    id: str
+    task_id: str
+    app_id: str
+    name: str
+    created_at: float
+    router_token: str
+    family: Family = Family.FIRST
+
+    @property
+    def container_id(self) -> str:
+        """By which its identity token names it: its task, or the sidecar."""
+        return self.id if self.id.startswith("ctr-") else self.task_id
 
 
 class Ids:

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.async_tasks import finish, within
-from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import (
     Clock,
     EndCause,
@@ -22,6 +21,7 @@ from pytest_sandbox.engine import (
     Task,
     TaskEnd,
     TaskEnded,
+    TaskLost,
     TaskSpec,
     Usage,
 )
@@ -31,7 +31,6 @@ from ..commands.commands import Commands
 from ..commands.execution import RESTORED, TERMINATED, CommandExecution
 from ..rpc.errors import precondition
 from ..tunnels.refused import Refusals
-from .ids import Family
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
 from .readiness import Readiness
@@ -47,25 +46,8 @@ if TYPE_CHECKING:
 
     from ..files.sessions import FileSessions
     from ..volumes.private_copies import Loss
+    from .ids import SandboxIdentity
     from .images import ImageRecord
-
-
-@dataclass(frozen=True)
-class SandboxIdentity:
-    """Ids and name of a sandbox, and what it belongs to; fixed at its creation."""
-
-    id: str
-    task_id: str
-    app_id: str
-    name: str
-    created_at: float
-    router_token: str
-    family: Family = Family.FIRST
-
-    @property
-    def container_id(self) -> str:
-        """By which its identity token names it: its task, or the sidecar."""
-        return self.id if self.id.startswith("ctr-") else self.task_id
 
 
 class ServedSandbox:
@@ -145,6 +127,7 @@ class ServedSandbox:
         self._over = asyncio.Event()
         self._reason: Status | None = None
         self._fault: EndCause | None = None
+        self._lost: TaskLost | None = None
         # What is done in a sidecar is done in its sandbox, which is not idle meanwhile.
         self.lifetime: Lifetime = self._own_lifetime() if main is None else main.lifetime
         self.commands = Commands(str(self), clock, self.lifetime)
@@ -230,11 +213,32 @@ class ServedSandbox:
         return membership
 
     async def wait(self, seconds: float) -> Result | None:
-        """How it ended; `None` if it still runs after `seconds`."""
+        """How it ended; `None` if it still runs after `seconds`.
+
+        Raises:
+            TaskLost: nobody knows.
+        """
         if self.result is None and seconds > 0:
             with suppress(asyncio.TimeoutError):
                 await within(self.clock, seconds, self._over.wait())
+        self.check_known()
         return self.result
+
+    def check_known(self) -> None:
+        """Refuse to say how it ended if nobody knows, because its machine is gone.
+
+        Raises:
+            TaskLost: that is so.
+        """
+        if self.lost is not None:
+            raise self.lost
+
+    @property
+    def lost(self) -> TaskLost | None:
+        """Why nobody knows how it ended, unless a client or a time-out has ended it."""
+        if self._lost is None or self._reason is not None:
+            return None
+        return TaskLost(f"{self} has ended: {self._lost}")
 
     async def usage(self) -> Usage:
         """What it used so far, or until it ended, also before it was restored.
@@ -277,6 +281,8 @@ class ServedSandbox:
 
     async def end(self, reason: Status) -> None:
         """End it, and return when nothing of it is left; the first reason that is given counts."""
+        if self.lost is not None:
+            self.result = result_of(TaskEnd(EndCause.KILLED), reason)  # more will never be known
         self._reason = self._reason or reason
         if self.result is None:
             self.commands.expect_end(TERMINATED)
@@ -395,9 +401,15 @@ class ServedSandbox:
             if task is self.task:  # it was not replaced by `restore` meanwhile
                 break
         for sidecar in self.sidecars.running():
-            await sidecar.end(TERMINATED_STATUS)
+            if end.lost is None:
+                await sidecar.end(TERMINATED_STATUS)
+            else:
+                await sidecar.fail(EndCause.LOST)  # of it, too, nobody knows how it ended
+        if end.lost is not None and self._reason is not None:
+            end = TaskEnd(EndCause.KILLED)
         if self._fault is not None and end.cause is EndCause.KILLED:
             end = TaskEnd(self._fault)
+        self._lost = end.lost
         self.result = result_of(end, self._reason)
         self.finished_at = self.clock.now()
         self.ended = self.clock.monotonic()

@@ -318,7 +318,7 @@ class Follower:
         ahead = self._ahead and exited
         ended = [output.ends(ahead) and not output.lost for output in self._outputs]
         response.stdout_ended, response.stderr_ended = ended
-        if exited and not self._exit_sent:
+        if exited and not (self._exit_sent or self._lost):
             self._tell_exit(response)
         for output, says in zip(self._outputs, ended, strict=True):
             output.ended = output.ended or says
@@ -349,8 +349,15 @@ class Follower:
         else:  # that counts as told when the caller asks for it
             response.failed = self._failure_told = True
 
+    @property
+    def _lost(self) -> bool:
+        """Whether nobody knows how it ended, which a call that asks for that tells."""
+        return self._execution.process.lost is not None
+
     def _over(self) -> bool:
         """Whether there will be nothing more to say."""
+        if self._lost and not self._exit_sent:
+            return True
         if any(output.lost and not output.closed for output in self._outputs):
             return True  # by its own call, the caller gets the error
         waiting = self._wait is not None and not self._exit_sent

@@ -182,13 +182,14 @@ class MainFollower:
     async def _next(self) -> pb.SandboxFollowResponse | None:
         told = [await each.next(self._room) for each in self._outputs]
         response = pb.SandboxFollowResponse(output=filter(None, told))
-        if self._sandbox.result is not None and not self._result_told:
+        result = self._sandbox.result
+        if result is not None and self._sandbox.lost is None and not self._result_told:
             self._result_told = True
-            response.result.CopyFrom(self._sandbox.result)
+            response.result.CopyFrom(result)
         return response if response.ByteSize() else None
 
     def _over(self) -> bool:
         """Whether there will be nothing more to say."""
-        if any(each.lost for each in self._outputs):
+        if self._sandbox.lost is not None or any(each.lost for each in self._outputs):
             return True  # by its own call, the caller gets the error
         return self._no_more_asked and not any(each.under_way for each in self._outputs)

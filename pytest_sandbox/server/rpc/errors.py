@@ -32,7 +32,7 @@ _ENGINE: dict[type[engine.EngineError], Status] = {
     engine.OutputDropped: Status.OUT_OF_RANGE,
     engine.SpawnFailed: Status.INVALID_ARGUMENT,
     engine.StoreFull: Status.RESOURCE_EXHAUSTED,
-    engine.TaskEnded: Status.NOT_FOUND,
+    engine.TaskEnded: Status.NOT_FOUND,  # for which Modal's clients give up waiting
     engine.UnknownImage: Status.NOT_FOUND,
     engine.Unsupported: Status.UNIMPLEMENTED,
 }

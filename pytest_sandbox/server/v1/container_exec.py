@@ -97,7 +97,7 @@ class ContainerExecServicer:
             offset += len(data)
             if not data:
                 await execution.wait(deadline - clock.monotonic())
-                status = execution.status()
+                status = execution.exit_status()
                 if status is not None:
                     yield pb.RuntimeOutputBatch(batch_index=offset, exit_code=status.returncode)
                 return
@@ -122,7 +122,7 @@ class ContainerExecServicer:
         check_timeout(request.timeout)
         execution = self._execution(request.exec_id)
         await execution.wait(request.timeout)
-        status = execution.status()
+        status = execution.exit_status()
         if status is None:
             return pb.ContainerExecWaitResponse(completed=False)
         return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)

@@ -130,6 +130,7 @@ class CommandRouterServicer:
                 f"Sandbox {sandbox.id!r} was not ready after {request.timeout:g} s: its probe, "
                 f"{readiness}, failed at last: {readiness.last}",
             ) from None
+        sandbox.check_known()
         if sandbox.result is not None or readiness.ready_at is None:
             raise precondition(f"Sandbox {sandbox.id!r} has ended: {sandbox.why_ended}")
         return sandboxes_pb2.SandboxWaitUntilReadyTcrResponse(ready_at=readiness.ready_at)
@@ -195,8 +196,11 @@ def exit_status(execution: CommandExecution) -> dict[str, int]:
 
     Modal's clients have a deadline of their own for a command with a timeout, after which its code
     is -1. So that the same is said here, whichever comes first.
+
+    Raises:
+        TaskLost: nobody knows how it ended.
     """
-    status = execution.status()
+    status = execution.exit_status()
     if status is None:
         return {}
     if execution.ended_by == TIMEOUT and status.signal == signal.SIGKILL:

@@ -21,12 +21,14 @@ from pytest_sandbox.engine import (
     ProcessSpec,
     Snapshot,
     Task,
+    TaskLost,
     TaskSpec,
     UnknownImage,
     Unsupported,
     VolumeMount,
 )
 from pytest_sandbox.fakes import FakeEngine, VirtualClock
+from pytest_sandbox.remote.loopback import loopback_engine
 
 from .nodes import Turns, cluster
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.cluster import Node, Placement
     from pytest_sandbox.cluster.task import ClusterTask
+    from pytest_sandbox.remote.loopback import Loopback
 
 pytestmark = pytest.mark.asyncio
 
@@ -207,6 +210,24 @@ async def test_a_machine_that_is_gone_ends_its_sandboxes_and_no_others() -> None
     await placer.lose(placer.nodes[1])
     with pytest.raises(EngineUnavailable, match="has no machine left"):
         await engine.create(TaskSpec())
+    await engine.close()
+
+
+async def test_what_was_on_a_machine_that_is_gone_says_so() -> None:
+    remote = loopback_engine(FakeEngine)
+    engine = ClusterEngine(Turns([remote]))
+    await engine.start()
+    task = await engine.create(TaskSpec(main=ProcessSpec(("sleep", "1000"))))
+    process = await task.exec(ProcessSpec(("sleep", "1000")))
+
+    await cast("Loopback", remote._connection).end("its plug was pulled")
+
+    end = await task.wait()
+    assert task.main is not None
+    for lost in (end.lost, process.lost, task.main.lost):
+        assert "its plug was pulled" in str(lost)
+    with pytest.raises(TaskLost, match="its plug was pulled"):
+        await task.exec(ProcessSpec(("true",)))
     await engine.close()
 
 

@@ -11,6 +11,7 @@ from pytest_sandbox.engine import (
     Connection,
     Engine,
     EngineInfo,
+    ExitStatus,
     Files,
     OpenFile,
     OutputLog,
@@ -83,10 +84,12 @@ class StuckEngine:
     Attributes:
         begun: the calls that have begun.
         through: the names of calls that end at once.
+        exits: set to have the process exit, with code 7.
     """
 
     def __init__(self) -> None:
         self.begun = Begun()
+        self.exits = asyncio.Event()
         self.through = {"create", "exec", "open", "connect"}
         self.process = stuck(
             self.begun,
@@ -95,6 +98,7 @@ class StuckEngine:
             stdout=OutputLog(),
             stderr=OutputLog(),
             poll=lambda _: None,
+            wait=self._exit,
         )
         self.file = stuck(self.begun, "StuckFile", OpenFile)
         self.connection = stuck(self.begun, "StuckConnection", Connection, close=_at_once)
@@ -138,6 +142,10 @@ class StuckEngine:
             package_database=lambda _: None,
         )
         return made
+
+    async def _exit(self, *_: Any) -> ExitStatus:
+        await self.exits.wait()
+        return ExitStatus(code=7)
 
     def _gives(self, name: str, thing: object) -> Any:
         async def call(*_: Any, **__: Any) -> Any:

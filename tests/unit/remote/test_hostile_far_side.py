@@ -13,11 +13,13 @@ from grpclib.const import Handler
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox.engine import (
     EndCause,
+    EngineError,
     EngineUnavailable,
     OciImage,
     Process,
     ProcessSpec,
     Task,
+    TaskLost,
     TaskSpec,
 )
 from pytest_sandbox.images import LayerBlob
@@ -110,8 +112,10 @@ async def task(engine: RemoteEngine) -> Task:
     return await engine.create(TaskSpec())
 
 
-async def refused(call: Awaitable[Any], match: str | None = None) -> EngineUnavailable:
-    with pytest.raises(EngineUnavailable, match=match) as caught:
+async def refused(
+    call: Awaitable[Any], match: str | None = None, error: type[EngineError] = EngineUnavailable
+) -> EngineError:
+    with pytest.raises(error, match=match) as caught:
         await asyncio.wait_for(call, 20)
     assert "loopback" in str(caught.value)
     return caught.value
@@ -160,7 +164,7 @@ async def test_a_task_that_does_not_end_is_lost(
     end = await asyncio.wait_for(task.wait(), 20)
 
     assert end.cause is EndCause.LOST
-    assert end.detail
+    assert "loopback" in str(end.lost)
 
 
 @pytest.mark.asyncio
@@ -180,8 +184,9 @@ async def test_a_process_that_cannot_be(far: Lying, task: Task, report: pb.Repor
 
     assert (await asyncio.wait_for(process.wait(), 20)).signal == 9
 
-    await refused(process.stdout.read(process.stdout.end))
-    await refused(process.write_stdin(b"x"))
+    assert "loopback" in str(process.lost)
+    await refused(process.stdout.read(process.stdout.end), error=TaskLost)
+    await refused(process.write_stdin(b"x"), error=TaskLost)
     assert task.poll() is None
 
 

@@ -141,6 +141,7 @@ async def far_side(
     tls: bool = True,
     protocol: str = "p",
     host: str = "127.0.0.1",
+    timing: Timing = QUICK,
 ) -> AsyncIterator[Far]:
     services: list[Service] = []
 
@@ -148,7 +149,7 @@ async def far_side(
         services.append(Service())
         return services[-1]
 
-    link = FarLink(make, protocol, "t0ken", machine="2 processors\n", timing=QUICK)
+    link = FarLink(make, protocol, "t0ken", machine="2 processors\n", timing=timing)
     made = certificate or own_certificate("localhost")
     listener = await FarListener.open(link, host, 0, made.context if tls else None)
     address = RemoteAddress(
@@ -167,8 +168,10 @@ async def far_side(
 
 
 @asynccontextmanager
-async def near_side(address: RemoteAddress, protocol: str = "p") -> AsyncIterator[NearLink]:
-    link = NearLink(address, protocol, QUICK)
+async def near_side(
+    address: RemoteAddress, protocol: str = "p", timing: Timing = QUICK
+) -> AsyncIterator[NearLink]:
+    link = NearLink(address, protocol, timing)
     try:
         yield link
     finally:
@@ -236,6 +239,37 @@ async def test_a_session_ends_at_both_sides_when_no_connection_can_be_made() -> 
         await far.services[0].ended.wait()
         with pytest.raises(EngineUnavailable, match="is gone: the connection was lost"):
             await near.open(Asking)
+
+
+@pytest.mark.asyncio
+async def test_a_far_side_that_takes_connections_and_says_nothing_is_given_up() -> None:
+    """As one that is stopped: the kernel takes connections for it."""
+    patient = replace(QUICK, dial=1000.0)
+    async with (
+        far_side(timing=patient) as far,
+        Relay().to(far.address.port) as relay,
+        near_side(replace(far.address, port=relay.port), timing=patient) as near,
+    ):
+        asking = await near.open(Asking)
+        await asking.ask(b"before")
+        relay.silent = True
+        assert "(nothing came for 0.15 s) for 1 s" in await near.over
+        await asking.lost
+
+
+@pytest.mark.asyncio
+async def test_the_time_without_a_word_counts_from_the_last_one() -> None:
+    """So a near side that waits for less than it takes to notice does not connect again."""
+    async with (
+        far_side() as far,
+        Relay().to(far.address.port) as relay,
+        near_side(replace(far.address, port=relay.port, lease=0.1)) as near,
+    ):
+        await (await near.open(Asking)).ask(b"before")
+        connections = len(relay.open)
+        relay.silent = True
+        assert "(nothing came for 0.15 s) for 0.1 s" in await near.over
+        assert len(relay.open) == connections
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from pytest_sandbox.engine import (
     ProcessSpec,
     PtySize,
     Snapshot,
+    TaskLost,
     TaskSpec,
     Unsupported,
 )
@@ -119,6 +121,22 @@ CALLS: dict[str, Callable[[Stuck], Awaitable[Any]]] = {
 }
 
 
+#: Calls that are about no task, and may be made of another engine.
+OF_ENGINE = {
+    *("create", "prepare", "forget", "export", "load", "flatten", "forget_volume"),
+    *("set_fault", "fault_counts", "clear_faults"),
+}
+
+
+def error_of(name: str) -> type[Exception]:
+    """What a call raises once the session is over."""
+    return EngineUnavailable if name in OF_ENGINE else TaskLost
+
+
+async def given(connection: Loopback) -> Loopback:
+    return connection
+
+
 async def read_port(stuck: Stuck) -> bytes:
     data: bytes = await stuck.port.read(1)
     return data
@@ -146,9 +164,9 @@ async def test_every_call_under_way_says_why_it_ended(stuck: Stuck) -> None:
     await stuck.connection.end(WHY)
 
     errors = {name: await raised_by(call) for name, call in under_way.items()}
-    assert {name: type(error) for name, error in errors.items()} == dict.fromkeys(
-        under_way, EngineUnavailable
-    )
+    assert {name: type(error) for name, error in errors.items()} == {
+        name: error_of(name) for name in under_way
+    }
     assert all(WHY in str(error) and "loopback" in str(error) for error in errors.values())
     assert stuck.far.closed == 1
 
@@ -162,7 +180,7 @@ async def test_every_later_call_says_why_it_fails(stuck: Stuck) -> None:
         if name in ("signal", "resize"):
             continue  # the process has ended
         error = await raised_by(call(stuck))
-        assert type(error) is EngineUnavailable, f"{name}: {error!r}"
+        assert type(error) is error_of(name), f"{name}: {error!r}"
         assert WHY in str(error), name
     await stuck.process.signal(9)
     await stuck.file.close()
@@ -172,7 +190,7 @@ async def test_every_later_call_says_why_it_fails(stuck: Stuck) -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_lived_is_lost(stuck: Stuck) -> None:
+async def test_what_lived_is_lost_and_says_why(stuck: Stuck) -> None:
     ending = asyncio.ensure_future(stuck.task.wait())
     exiting = asyncio.ensure_future(stuck.process.wait())
     await stuck.far.process.stdout.append(b"last words")
@@ -184,9 +202,47 @@ async def test_what_lived_is_lost(stuck: Stuck) -> None:
     assert (end.cause, stuck.task.poll()) == (EndCause.LOST, end)
     assert WHY in end.detail
     assert status == stuck.process.poll() == ExitStatus(signal=9)
+    assert WHY in str(stuck.process.lost)
+    assert str(end.lost) == str(stuck.process.lost) == end.detail
     assert await stuck.process.stdout.read(0) == b"last words"
-    with pytest.raises(EngineUnavailable, match=WHY):
+    with pytest.raises(TaskLost, match=WHY):
         await stuck.process.stdout.read(10)
+
+
+@pytest.mark.asyncio
+async def test_what_is_lost_behind_a_far_side_is_lost_here_too() -> None:
+    """As with a far side whose own engine is on other machines."""
+    stuck = StuckEngine()
+    last = Loopback(FarService(lambda _: stuck.engine()))
+    first = Loopback(FarService(lambda _: RemoteEngine(partial(given, last))))
+    engine = RemoteEngine(partial(given, first))
+    await engine.start()
+    task = await engine.create(TaskSpec())
+    process = await task.exec(ProcessSpec(("x",)))
+    assert process.poll() is None
+
+    await last.end(WHY)
+
+    end, status = await asyncio.wait_for(asyncio.gather(task.wait(), process.wait()), 20)
+    assert (end.cause, status) == (EndCause.LOST, ExitStatus(signal=9))
+    assert WHY in str(end.lost)
+    assert WHY in str(process.lost)
+    with pytest.raises(TaskLost, match=WHY):
+        await process.stdout.read(0)
+    await first.end("the test is over")
+
+
+@pytest.mark.asyncio
+async def test_what_had_ended_before_is_not_lost(stuck: Stuck) -> None:
+    """Its end was told, and is true whatever becomes of the machine."""
+    stuck.far.exits.set()
+    status = await asyncio.wait_for(stuck.process.wait(), 20)
+
+    await stuck.connection.end(WHY)
+    await stuck.task.wait()
+
+    assert status == stuck.process.poll() == ExitStatus(code=7)
+    assert stuck.process.lost is None
 
 
 @pytest.mark.asyncio

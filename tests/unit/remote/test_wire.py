@@ -270,6 +270,7 @@ ERRORS = [
     engine.StoreFull("no room"),
     engine.StoreFull("no room", forgetting_helps=False),
     engine.TaskEnded("the task has ended"),
+    engine.TaskLost("the engine on gpu-box is gone"),
     OSError(errno.ENOENT, "No such file or directory", "/tmp/\udcff"),
     OSError(errno.EINVAL, "not an absolute path"),
     BrokenPipeError(errno.EPIPE, "Broken pipe"),

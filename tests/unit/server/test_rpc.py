@@ -149,6 +149,7 @@ def test_every_exception_of_an_engine_has_a_status_that_clients_do_not_retry() -
         engine.SpawnFailed(errno.ENOENT, "x"),
         engine.StoreFull("x"),
         engine.TaskEnded("x"),
+        engine.TaskLost("x"),
         engine.UnknownImage("x"),
         engine.Unsupported("x", "y"),
         engine.EngineUnavailable("x"),
