@@ -11,6 +11,9 @@ from typing import Any
 
 #: Bytes that do not wait for the end of the turn: they are worth a write of their own.
 _MUCH = 64 * 1024
+#: Seconds in which another write is likely to follow, if there was one: many calls are under way.
+#: One call after another takes longer.
+_MOMENT = 0.0003
 
 
 class JoinedWrites(asyncio.Transport):
@@ -26,6 +29,7 @@ class JoinedWrites(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._waiting: list[bytes | bytearray | memoryview] = []
         self._size = 0
+        self._written = 0.0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write soon, together with what is written until then."""
@@ -36,9 +40,15 @@ class JoinedWrites(asyncio.Transport):
         if self._size >= _MUCH:
             self.write_now()
 
+    def write_if_due(self) -> None:
+        """Write what waits, as this call says no more, unless others have just said something."""
+        if self._loop.time() - self._written > _MOMENT:
+            self.write_now()
+
     def write_now(self) -> None:
-        """Write what waits: nothing else is about to be said."""
+        """Write what waits."""
         if self._waiting:
+            self._written = self._loop.time()
             data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
             self._waiting.clear()
             self._size = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
+
+#: The task, in whose context this is, that ends when its work does: nobody can cancel it.
+_lasting: ContextVar[asyncio.Task[Any] | None] = ContextVar("pytest_sandbox_lasting", default=None)
 
 
 def background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -28,6 +32,12 @@ def retrieve(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
+async def lasting(work: Awaitable[T]) -> T:
+    """Await work in a task of its own, which nobody cancels: in it, `finish` needs no other one."""
+    _lasting.set(asyncio.current_task())
+    return await work
+
+
 async def finish(
     work: Awaitable[T], undo: Callable[[T], Coroutine[Any, Any, None] | None] | None = None
 ) -> T:
@@ -38,7 +48,9 @@ async def finish(
         undo: takes the result if the caller was cancelled, so that nothing is left behind that
             has no owner. If it is a coroutine function, it runs in the background.
     """
-    task = asyncio.ensure_future(work)
+    if _lasting.get() is asyncio.current_task():
+        return await work
+    task = asyncio.ensure_future(lasting(work))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

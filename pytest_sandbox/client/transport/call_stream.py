@@ -118,7 +118,7 @@ class CallStream(Stream[Req, Res]):
             self._check()
             sent = self._send_some(data, end=end)
             if last:
-                self._joined.write_now()
+                self._joined.write_if_due()
             if sent == len(data):
                 return
             data = data[sent:]

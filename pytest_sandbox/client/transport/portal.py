@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_sandbox._shared.idle_loop import IdleEventLoop
 
 from .blocked_sockets import blocked_socket_error
+from .mailbox import Mailbox
 from .portal_call import PortalCall
 from .undoing import finish_undos
 
@@ -60,6 +61,7 @@ class Portal:
 
     def __init__(self) -> None:
         self._loop = IdleEventLoop()
+        self._mailbox = Mailbox(self._loop)
         self._pid = os.getpid()
         self._closers: list[Callable[[], None]] = []
         self._calls = 0  # calls under way; used on the loop only, like the next
@@ -125,7 +127,8 @@ class Portal:
             )
         return PortalCall(
             lambda: self._counted(work, blocking=blocking),
-            self._loop.call_soon_threadsafe,
+            # Who blocks makes one call at a time, and may be interrupted at any step.
+            self._loop.call_soon_threadsafe if blocking else self._mailbox.send,
             self.call_soon,
         )
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pytest_sandbox._shared.async_tasks import background
 
+from .mailbox import mailbox_of
 from .undoing import count_as_undo, start_undo
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: Seconds after which a blocked thread looks for signals again: one that comes just before a
 #: thread blocks does not wake it.
@@ -70,7 +72,7 @@ class PortalCall(Generic[T]):
         self._task: asyncio.Task[None] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._told = False
+        self._told = self._gave_up = self._delivers = False
         self._undos: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def wait(self) -> T:
@@ -131,6 +133,7 @@ class PortalCall(Generic[T]):
 
     async def _arrival_in_asyncio(self) -> None:
         loop = asyncio.get_running_loop()
+        mailbox = mailbox_of(loop)
         arrived = loop.create_future()
 
         def arrive() -> None:
@@ -139,7 +142,7 @@ class PortalCall(Generic[T]):
 
         def wake() -> None:
             with contextlib.suppress(RuntimeError):  # the caller's loop is closed
-                loop.call_soon_threadsafe(arrive)
+                mailbox.send(arrive)
 
         self._start(wake)
         await arrived
@@ -170,9 +173,31 @@ class PortalCall(Generic[T]):
         if self._task is None:
             self._undo()
         else:
-            self._task.cancel()
+            self._gave_up = True
+            if not self._delivers:
+                self._task.cancel()
             count_as_undo(self._task)
             self._task.add_done_callback(lambda _: self._undo())
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the current task is its own, and not one that it has started."""
+        return self._task is asyncio.current_task()
+
+    async def deliver(
+        self, work: Awaitable[R], undo: Callable[[R], Coroutine[Any, Any, None]]
+    ) -> R:
+        """See `delivered`; in its own task, which is not cancelled meanwhile."""
+        self._delivers = True
+        try:
+            made = await work
+        finally:
+            self._delivers = False
+        if self._gave_up:
+            start_undo(undo(made))
+            raise asyncio.CancelledError
+        self.undo_unless_taken(lambda: undo(made))
+        return made
 
     def undo_unless_taken(self, undo: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have a coroutine run if the caller does not take the result; on the loop."""
@@ -197,6 +222,9 @@ async def delivered(work: Awaitable[T], undo: Callable[[T], Coroutine[Any, Any, 
         work: makes it.
         undo: takes what was made, unless the caller gets it.
     """
+    call = _current.get()()
+    if call is not None and call.runs_here:
+        return await call.deliver(work, undo)
     making = asyncio.ensure_future(work)
     try:
         made = await asyncio.shield(making)

@@ -91,7 +91,7 @@ class AnsweringStream(Stream):
             self._h2_connection.send_headers(self.id, headers, end_stream=end_stream)
             self._transport.write(self._h2_connection.data_to_send())
             if end_stream and isinstance(self._transport, JoinedWrites):
-                self._transport.write_now()
+                self._transport.write_if_due()
             self.connection.headers_send_process()
             return
         async with self.connection.writing:

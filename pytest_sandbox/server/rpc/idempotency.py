@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from pytest_sandbox._shared.async_tasks import lasting
+
 from ..model.retention import Retention
 from .call import IDEMPOTENCY_KEY, ServedCall
 from .handlers import RpcHandler
@@ -75,7 +77,7 @@ class _OfRpc(Generic[T]):
             return self._outcomes[key]
         task = self._under_way.get(key)
         if task is None:
-            task = self._under_way[key] = asyncio.ensure_future(run())
+            task = self._under_way[key] = asyncio.ensure_future(lasting(run()))
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)
 

@@ -214,3 +214,52 @@ async def test_errors_in_the_background_are_not_logged(caplog: pytest.LogCapture
     assert task.done()
     del task
     assert caplog.records == []
+
+
+def test_what_is_finished_within_something_else_needs_no_task_of_its_own() -> None:
+    async def main(clock: VirtualClock) -> None:
+        tasks: list[object] = []
+
+        async def inner() -> None:
+            tasks.append(asyncio.current_task())
+            await clock.sleep(1)
+            tasks.append("done")
+
+        async def outer() -> None:
+            tasks.append(asyncio.current_task())
+            await finish(inner())
+
+        caller = asyncio.ensure_future(finish(outer()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait({caller})
+        assert caller.cancelled()
+        await clock.advance(1)
+        outer_task, inner_task, done = tasks
+        assert outer_task is inner_task is not caller
+        assert done == "done"
+
+    run(main)
+
+
+def test_a_task_that_something_finished_has_started_is_protected_too() -> None:
+    async def main(clock: VirtualClock) -> None:
+        done: list[int] = []
+        started: list[asyncio.Task[None]] = []
+
+        async def work() -> None:
+            await clock.sleep(1)
+            done.append(1)
+
+        async def outer() -> None:
+            started.append(asyncio.ensure_future(finish(work())))
+
+        await finish(outer())
+        await asyncio.sleep(0)
+        started[0].cancel()
+        await asyncio.wait(started)
+        await clock.advance(1)
+        assert (started[0].cancelled(), done) == (True, [1])
+
+    run(main)
