@@ -53,6 +53,74 @@ def test_doctor_says_at_which_step_it_fails(
     assert said["steps"][1]["remedy"].startswith("Make a new one: modal token new")
 
 
+def checked(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    """The steps of a checkup that fails."""
+    assert main(["doctor", "--engine", "modal", "--json"]) == 1
+    steps: list[dict[str, str]] = json.loads(capsys.readouterr().out)["steps"]
+    return steps
+
+
+def test_doctor_without_a_network(
+    cloud_environment: Enter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running() as cloud:
+        cloud_environment(cloud)
+    monkeypatch.setenv("MODAL_SERVER_URL", "https://no-such-host.invalid")
+
+    steps = checked(capsys)
+
+    assert [step["name"] for step in steps] == ["credentials", "Modal's servers", "clean-up"]
+    assert "Modal cannot be reached at https://no-such-host.invalid" in steps[1]["result"]
+    assert steps[1]["remedy"].startswith("Check the network of this machine")
+
+
+def test_doctor_without_a_token(
+    cloud_environment: Enter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running() as cloud:
+        cloud_environment(cloud)
+    monkeypatch.delenv("MODAL_TOKEN_ID")
+    monkeypatch.delenv("MODAL_TOKEN_SECRET")
+
+    (step,) = checked(capsys)
+
+    assert "there is no token for Modal" in step["result"]
+    assert "modal token new" in step["remedy"]
+
+
+def test_doctor_with_a_token_that_has_expired(
+    cloud_environment: Enter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running() as cloud:
+        cloud_environment(cloud)
+        cloud.rules.revoked = True
+
+        steps = checked(capsys)
+
+    assert (
+        "does not take the token 'ak-cloud', which is that of MODAL_TOKEN_ID"
+        in (steps[1]["result"])
+    )
+    assert "this token was deleted" in steps[1]["result"]
+
+
+def test_doctor_with_a_token_that_expires_meanwhile(
+    cloud_environment: Enter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running() as cloud:
+        cloud_environment(cloud)
+
+        def revoke() -> None:
+            cloud.rules.revoked = True
+
+        cloud.hooks.at("SandboxCreateV2", 1, revoke)
+        steps = checked(capsys)
+
+    failed = [step for step in steps if not step["ok"]]
+    assert [step["name"] for step in failed] == ["a sandbox"]
+    assert "the credentials of 'ak-cloud' (MODAL_TOKEN_ID) any more" in failed[0]["result"]
+
+
 def killed_run() -> list[str]:
     """The ids of the sandboxes of a run that is killed with its processes."""
     run = Run.create()

@@ -172,6 +172,25 @@ def test_block_cloud(pytester: pytest.Pytester, cloud_environment: Callable[[Clo
     assert len(cloud.app.state.sandboxes.all()) == 1
 
 
+def test_in_ci_with_a_token_all_tests_reach_the_cloud(
+    pytester: pytest.Pytester,
+    cloud_environment: Callable[[Cloud], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytester.makepyfile("def test_unmarked(sandbox): pass")
+    with running() as cloud:
+        cloud_environment(cloud)
+        monkeypatch.setenv("CI", "1")
+        pytester.runpytest("--sandbox-engine=modal").assert_outcomes(passed=1)
+        monkeypatch.delenv("MODAL_TOKEN_ID")
+        monkeypatch.delenv("MODAL_TOKEN_SECRET")
+        result = pytester.runpytest("--sandbox-engine=modal", "--sandbox-block-cloud=off")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*there is no token for Modal*", "What to do: Set MODAL_TOKEN_ID*"]
+    )
+
+
 def test_in_ci_without_a_token_only_marked_tests_reach_the_cloud(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
