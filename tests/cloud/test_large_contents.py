@@ -14,6 +14,7 @@ from pytest_sandbox.client.files.uploads import LocalContent
 from pytest_sandbox.client.transport import portal, web
 
 from ..support.cloud import CloudOptions
+from ..support.cloud.between import between
 
 PART = 2 * 1024**2
 CONTENT = bytes(range(256)) * 4 * 4500  # more than a message, and no whole number of parts
@@ -104,6 +105,32 @@ def test_parts_that_are_too_few(run_in_cloud: Any, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(ServiceError, match=f"{len(CONTENT)} bytes in 1 parts of {PART}"):
         put(run.client)
+
+
+def test_contents_go_by_the_proxy_too(run_in_cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    run.client.hello()  # the connection for calls is there, and goes by no proxy
+    with between() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        volume = put(run.client)
+
+        assert b"".join(volume.read_file("file")) == CONTENT
+        # Each part, their end, and each block of what is read.
+        assert len(proxy.targets) == 3 + 1 + 1
+        proxy.user = "some:password"
+        with pytest.raises(
+            ServiceError, match=r"PUT of a content at 127\.0\.0\.2: the proxy .* 407"
+        ):
+            put(run.client, CONTENT + b"more")
+
+
+def test_an_answer_without_end(run_in_cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    volume = put(run.client)
+    monkeypatch.setattr(web, "_ANSWER", len(CONTENT) - 1)
+
+    with pytest.raises(ServiceError, match="answers without end"):
+        b"".join(volume.read_file("file"))
 
 
 def test_a_file_that_becomes_shorter() -> None:

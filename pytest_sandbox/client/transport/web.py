@@ -29,6 +29,8 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 _TIMEOUT = 60
 #: Bytes that are read and sent at a time.
 _CHUNK = 1024**2
+#: Bytes of an answer, at most: those of a block are 8 MiB.
+_ANSWER = 64 * 1024**2
 #: How often a content is sent, and fetched, and seconds before the second attempt.
 _PUTS, _FIRST_PUT = 3, 0.3
 _GETS, _FIRST_GET = 5, 0.1
@@ -186,7 +188,10 @@ def _request(
         connection.request(method, target, body, dict(headers))
         response = connection.getresponse()
         etag = response.headers.get("ETag", "").removeprefix("W/").strip('"')
-        return WebAnswer(response.status, response.read(), etag)
+        content = response.read(_ANSWER + 1)
+        if len(content) > _ANSWER:
+            raise ServiceError(f"{method} of a content: {address.hostname} answers without end")
+        return WebAnswer(response.status, content, etag)
     except _http_error() as error:
         raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
