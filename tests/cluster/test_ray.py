@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import re
 import signal
+import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -41,8 +42,19 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.cluster.task import ClusterTask
 
+    from .conftest import Outcome
+
 ray = pytest.importorskip("ray", reason="needs the package ray")
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+Cluster: Any = importlib.import_module("ray.cluster_utils").Cluster
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # Ray's own.
+    pytest.mark.filterwarnings(
+        "ignore:.*ray_client_server:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+with socket.create_server(("127.0.0.1", 0)) as _free:
+    CLIENT_SERVER = _free.getsockname()[1]
 TIMEOUT = 60.0
 MEBIBYTE = 2**20
 
@@ -50,14 +62,11 @@ MEBIBYTE = 2**20
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A cluster whose second node says that it has a GPU."""
-    from ray.cluster_utils import Cluster
-
-    made: Any = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
-    )
-    made.add_node(num_cpus=2, num_gpus=1, resources={"accelerator_type:H100": 1})
-    made.wait_for_nodes()
+    head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": CLIENT_SERVER}
+    made: Any = Cluster(initialize_head=True, head_node_args=head)
     with pytest.MonkeyPatch.context() as patch:
+        made.add_node(num_cpus=2, num_gpus=1, resources={"accelerator_type:H100": 1})
+        made.wait_for_nodes()
         patch.setenv("RAY_ADDRESS", made.address)
         patch.setattr(nodes_module, "LOOK", 0.05)
         patch.setattr(nodes_module, "START", TIMEOUT)
@@ -80,6 +89,19 @@ class Started:
         nodes = self.placer.nodes
         (found,) = [nodes.engines[i] for i, total in nodes.totals.items() if total.get(resource)]
         return found
+
+    def id_of(self, node: Node) -> str:
+        """Ray's id of a node."""
+        return next(key for key, each in self.placer.nodes.engines.items() if each is node)
+
+    def engine_process(self, node: Node) -> int:
+        """The process that serves the engine of a node."""
+        address = ray.get(self.placer.nodes.actors[self.id_of(node)].address.remote())
+        port = RemoteAddress.parse(address).port
+        found = subprocess.run(
+            ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
+        )
+        return int(found.stdout.partition("pid=")[2].partition(",")[0])
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what the placer sees when it looks next."""
@@ -235,80 +257,45 @@ async def test_two_hundred_sandboxes_over_both(started: Started) -> None:
     assert {nodes.count(node) for node in started.nodes} <= set(range(80, 121))
 
 
-async def test_tests_run_on_the_cluster_with_many_workers(cluster: Any, tmp_path: Path) -> None:
+async def test_tests_run_on_the_cluster_with_many_workers(
+    cluster: Any, tmp_path: Path, outcome: Outcome
+) -> None:
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"
         "@pytest.mark.parametrize('number', range(12))\n"
         "def test_it(sandbox, number):\n"
         "    assert sandbox.run('echo', str(number)).stdout == f'{number}\\n'\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "4"]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [*command, "--sandbox-engine=ray"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        check=False,
+    assert "12 passed" in await outcome(cluster.address, "-n", "4")
+
+
+async def test_what_a_worker_that_crashed_had_is_given_back(
+    cluster: Any, tmp_path: Path, outcome: Outcome
+) -> None:
+    # Each takes a node, and the node of the first one is needed by the others.
+    (tmp_path / "test_it.py").write_text(
+        "import os, pytest\n"
+        "@pytest.mark.parametrize('number', range(4))\n"
+        "@pytest.mark.sandbox(cpu=2)\n"
+        "def test_it(sandbox, number):\n"
+        "    if number == 0:\n"
+        "        os._exit(1)\n"
+        "    sandbox.run('true')\n"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "12 passed" in done.stdout
+    text = await outcome(cluster.address, "-n", "2")
+    assert "crashed while running 'test_it.py::test_it[0]'" in text
+    assert "1 failed, 3 passed" in text
 
 
-FIRST_WITHOUT_GPUS = """
-import time
-
-import pytest
-
-
-@pytest.mark.gpu
-def test_before(sandbox):
-    pass
-
-
-def test_meanwhile(sandbox, sandbox_engine, tmp_path_factory):
-    (tmp_path_factory.getbasetemp().parent / "begun").touch()
-    deadline = time.monotonic() + 60
-    while "gpu" not in sandbox_engine.client.inspector.engine().capabilities:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.mark.gpu("H100")
-def test_after(sandbox):
-    assert "H100" in sandbox.run("nvidia-smi", "-L").stdout
-"""
-
-
-async def test_a_node_with_a_gpu_joins_a_run_that_had_none(tmp_path: Path) -> None:
-    from ray.cluster_utils import Cluster
-
-    made: Any = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+async def test_a_cluster_is_reached_through_its_client_server(
+    cluster: Any, tmp_path: Path, outcome: Outcome
+) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "def test_nothing(sandbox): sandbox.run('true')\n"
+        "def test_cpu(sandbox_factory): sandbox_factory(cpu=1).run('true')\n"
     )
-    try:
-        (tmp_path / "test_it.py").write_text(FIRST_WITHOUT_GPUS)
-        options = ["-q", "-rs", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'temp' / 'of'}"]
-        (tmp_path / "temp").mkdir()
-        options += ["--sandbox-engine=ray", "--sandbox-engine-option=gpus=simulated"]
-        running = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pytest", *options),
-            cwd=tmp_path,
-            env={**os.environ, "PYTEST_ADDOPTS": "", "RAY_ADDRESS": made.address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        while not (tmp_path / "temp" / "begun").exists():
-            assert running.returncode is None
-            await asyncio.sleep(0.05)
-        made.add_node(num_cpus=1, num_gpus=1, resources={"accelerator_type:H100": 1})
-        text = (await running.communicate())[0].decode()
-    finally:
-        made.shutdown()
-    assert running.returncode == 0, text
-    assert "2 passed, 1 skipped" in text
-    assert "Ray knows of none there" in text
+    address = f"ray://127.0.0.1:{CLIENT_SERVER}"
+    assert "2 passed" in await outcome(cluster.address, engine=address)
 
 
 TEST_OF_A_LOST_NODE = """
@@ -341,24 +328,17 @@ def test_it(sandbox_factory):
 """
 
 
-async def test_a_test_is_told_which_node_is_gone(started: Started, tmp_path: Path) -> None:
-    addresses = [actor.address.remote() for actor in started.placer.nodes.actors.values()]
-    ports = [RemoteAddress.parse(address).port for address in ray.get(addresses)]
+async def test_a_test_is_told_which_node_is_gone(
+    started: Started,
+    cluster: Any,
+    tmp_path: Path,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listeners = [await asyncio.to_thread(started.engine_process, node) for node in started.nodes]
     (tmp_path / "test_it.py").write_text(TEST_OF_A_LOST_NODE)
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--sandbox-engine=ray"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTEST_ADDOPTS": "",
-            "LISTENERS": " ".join(str(listener_at(port)) for port in ports),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.setenv("LISTENERS", " ".join(map(str, listeners)))
+    assert "1 passed" in await outcome(cluster.address)
     await started.until(lambda: len(started.nodes) == 2)
 
 
@@ -386,27 +366,35 @@ async def test_a_node_that_dies_takes_its_sandboxes_and_no_others(
     assert (await create(started.engine, TaskSpec())).node in started.nodes
 
 
-def listener_at(port: int) -> int:
-    """The process that listens on a port."""
-    found = subprocess.run(
-        ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
-    )
-    return int(found.stdout.partition("pid=")[2].partition(",")[0])
-
-
 @pytest.mark.parametrize("which", ["its actor", "its process"])
 async def test_an_engine_that_was_killed_is_started_again(started: Started, which: str) -> None:
     before = started.nodes[0]
-    node_id = next(key for key, node in started.placer.nodes.engines.items() if node is before)
+    pid = await asyncio.to_thread(started.engine_process, before)
     task = await create(started.engine, TaskSpec())
     while task.node is not before:
         task = await create(started.engine, TaskSpec())
     if which == "its actor":
-        ray.kill(started.placer.nodes.actors[node_id])
+        ray.kill(started.placer.nodes.actors[started.id_of(before)])
     else:
-        address = ray.get(started.placer.nodes.actors[node_id].address.remote())
-        port = RemoteAddress.parse(address).port
-        os.kill(listener_at(port), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     assert (await asyncio.wait_for(task.wait(), TIMEOUT)).cause is EndCause.LOST
     await started.until(lambda: len(started.nodes) == 2)
     assert before not in started.nodes
+
+
+async def test_a_node_that_stalls_is_gone_until_it_answers_again(started: Started) -> None:
+    task = await create(started.engine, TaskSpec())
+    stalled = task.node
+    kept = next(node for node in started.nodes if node is not stalled)
+    pid = await asyncio.to_thread(started.engine_process, stalled)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert (await asyncio.wait_for(task.wait(), TIMEOUT)).cause is EndCause.LOST
+        with pytest.raises(TaskLost, match="is gone: the connection was lost"):
+            await task.exec(ProcessSpec(("true",)))
+        assert started.nodes == [kept]
+        await (await create(started.engine, TaskSpec())).kill()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await started.until(lambda: len(started.nodes) == 2)
+    assert stalled not in started.nodes

@@ -132,6 +132,7 @@ async def define(
         cloud: has no effect, but must be one that Modal has: `"aws"`, `"gcp"`, ...
         region: likewise, or several: `"us-east"`.
         cpu: processors to request, or (request, limit); without a limit, all of the machine's.
+            A cluster has the sandbox where there is what it requests.
         memory: MiB to request, or (request, limit); likewise.
         runtime: has no effect, but must be one that Modal has: `"gvisor"`, `"vm"`.
         block_network: no network but the loopback interface, and no ports.

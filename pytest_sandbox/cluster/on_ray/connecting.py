@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import os
+import threading
+from contextlib import suppress
 from typing import Any
 
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox.engine import EngineUnavailable
 
 NAMESPACE = "pytest-sandbox"
+#: Seconds that Ray may take to connect: less than a run waits for its engine, so that it is said
+#: what the engine waited for.
+CONNECT = 25.0
 
 
-def connected(address: str) -> Any:
+async def connected(address: str) -> Any:
     """The module `ray`, connected to a cluster.
 
     Args:
@@ -21,6 +28,41 @@ def connected(address: str) -> Any:
     Raises:
         EngineUnavailable: it cannot be used; with what Ray says.
     """
+    loop = asyncio.get_running_loop()
+    connecting: asyncio.Future[Any] = loop.create_future()
+
+    def done(ray: Any, error: EngineUnavailable | None) -> None:
+        if not connecting.done():
+            connecting.set_result(ray) if error is None else connecting.set_exception(error)
+
+    def connect() -> None:
+        ray = failure = None
+        try:
+            ray = _connected(address)
+        except EngineUnavailable as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(done, ray, failure)
+
+    # Not of a pool, which would wait for it: Ray may not give up for minutes.
+    threading.Thread(target=connect, name="ray-connect", daemon=True).start()
+    try:
+        return await asyncio.wait_for(connecting, CONNECT)
+    except asyncio.TimeoutError:
+        raise EngineUnavailable(
+            f"the Ray cluster {_in_words(address)} has not answered for {CONNECT:g} s",
+            "Is it running, and reached from this machine? For ray://, the port is that of "
+            "`ray start --ray-client-server-port`. A cluster with tokens takes none unless "
+            "RAY_AUTH_MODE=token is set, and RAY_AUTH_TOKEN.",
+        ) from None
+
+
+def _in_words(address: str) -> str:
+    named = os.environ.get("RAY_ADDRESS", "")
+    return f"at RAY_ADDRESS={named}" if named and address == "ray" else address
+
+
+def _connected(address: str) -> Any:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
@@ -40,7 +82,7 @@ def connected(address: str) -> Any:
             ray.init(**quiet, include_dashboard=False)
     except Exception as error:  # Ray raises many kinds
         raise EngineUnavailable(
-            f"the Ray cluster {address} cannot be used: {error}",
+            f"the Ray cluster {_in_words(address)} cannot be used: {error}",
             "Is it running, and has it the same version of Ray and Python?",
         ) from error
     return ray

@@ -65,7 +65,7 @@ class RayPlacer(Placer):
             self._live.pop(node, None)
             left(node, reason)
 
-        self._ray = await asyncio.to_thread(connected, self._address)
+        self._ray = await connected(self._address)
         self.name = f"ray {self._ray.__version__}"
         self._nodes = RayNodes(self._ray, self._options, joined, forget)
         await self._nodes.start()
