@@ -7,7 +7,8 @@ engine of its own. `on_ray/` is a placer for clusters of Ray.
 from .engine import ClusterEngine as ClusterEngine
 from .on_ray.placer import RayPlacer as RayPlacer
 from .placer import Node as Node
+from .placer import NodesChanged as NodesChanged
 from .placer import Placement as Placement
 from .placer import Placer as Placer
 
-__all__ = ["ClusterEngine", "Node", "Placement", "Placer", "RayPlacer"]
+__all__ = ["ClusterEngine", "Node", "NodesChanged", "Placement", "Placer", "RayPlacer"]

@@ -32,6 +32,7 @@ from .anchors import Anchors, undisputed
 from .faults import ClusterFaults
 from .images import ClusterImages
 from .info import are_alike, info_of
+from .placer import NodesChanged
 from .snapshots import ClusterSnapshots
 from .task import ClusterTask
 
@@ -116,7 +117,10 @@ class ClusterEngine(
         """A place for a task, which decides where others have to be."""
         async with undisputed(anchors):
             while True:
-                placement = await self._placer.place(spec, self._possible(spec, anchors))
+                try:
+                    placement = await self._placer.place(spec, self._possible(spec, anchors))
+                except NodesChanged:
+                    continue
                 node = placement.node
                 if all(anchor.node in (None, node) for anchor in anchors):
                     break

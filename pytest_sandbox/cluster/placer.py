@@ -27,6 +27,10 @@ class Node:
     info: EngineInfo
 
 
+class NodesChanged(Exception):
+    """The nodes are not those that a placer was given: see again which a sandbox can be on."""
+
+
 class Placement(ABC):
     """A place for one sandbox, held until it is released."""
 
@@ -68,6 +72,7 @@ class Placer(ABC):
 
         Raises:
             EngineUnavailable: none of these nodes is there any more.
+            NodesChanged: it would be on a node that was not known yet.
             StoreFull: none of them will have what it asks for in a while.
             Unsupported: none of them can ever have it.
         """

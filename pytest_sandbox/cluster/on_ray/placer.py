@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_sandbox._shared.async_tasks import background, finish
 from pytest_sandbox.engine import StoreFull
 
-from ..placer import Node, Placement, Placer
+from ..placer import Node, NodesChanged, Placement, Placer
 from .connecting import connected
 from .nodes import RayNodes
 from .resources import bundles, feasible, in_words, refused
@@ -75,17 +75,16 @@ class RayPlacer(Placer):
         wanted = bundles(spec)
         if not wanted:  # nothing of Ray is asked: it takes longer than a sandbox
             return self._placed(min(among, key=lambda each: self._live.get(each, 0)), None)
-        deadline = time.monotonic() + WAIT
-        while True:
-            group, node_id = await self._group(wanted, among, deadline)
-            node = self.nodes.engines.get(node_id)
-            if node is not None:
-                return self._placed(node, group)
-            await self._call(self._ray.util.remove_placement_group, group)
-            await self.nodes.look()  # it has joined just now, or is gone just now
+        group, node_id = await self._group(wanted, among)
+        node = self.nodes.engines.get(node_id)
+        if node is None:
+            await self._remove(group)
+            await self.nodes.look()
+            raise NodesChanged(f"{node_id} has joined just now, or is gone just now")
+        return self._placed(node, group)
 
     async def _group(
-        self, wanted: list[dict[str, float]], among: Collection[Node], deadline: float
+        self, wanted: list[dict[str, float]], among: Collection[Node]
     ) -> tuple[Any, str]:
         """A placement group that has a node, and Ray's id of the node.
 
@@ -104,6 +103,7 @@ class RayPlacer(Placer):
         making = self._call(
             lambda: self._ray.util.placement_group([bundle], bundle_label_selector=selector)
         )
+        deadline = time.monotonic() + WAIT
         group = await finish(making, self._remove)
         pause = FIRST_PAUSE
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_sandbox.cluster import ClusterEngine
+from pytest_sandbox.cluster import ClusterEngine, NodesChanged
 from pytest_sandbox.engine import (
     Capability,
     ConnectionFault,
@@ -271,6 +271,25 @@ async def test_a_name_that_never_was_is_no_snapshot() -> None:
     await engine.start()
     with pytest.raises(UnknownImage):
         await engine.create(TaskSpec(image=Snapshot("1:host")))
+    await engine.close()
+
+
+class Surprised(Turns):
+    """Learns of a further node while it places a sandbox."""
+
+    async def place(self, spec: TaskSpec, among: Collection[Node]) -> Placement:
+        if len(self.nodes) == 1:
+            await self.join(FakeEngine(clock=VirtualClock()))
+            raise NodesChanged("n1")
+        return await super().place(spec, among)
+
+
+async def test_a_node_that_joins_while_a_sandbox_is_placed_can_have_it() -> None:
+    placer = Surprised([FakeEngine(clock=VirtualClock())])
+    engine = ClusterEngine(placer, VirtualClock())
+    await engine.start()
+    await engine.create(TaskSpec())
+    assert placer.asked == [["n0", "n1"]]
     await engine.close()
 
 

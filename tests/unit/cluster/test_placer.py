@@ -1,0 +1,105 @@
+"""How places of Ray are taken and given back, with a fake of Ray that has room when a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_sandbox.cluster import Node, NodesChanged, RayPlacer
+from pytest_sandbox.engine import EngineInfo, Requests, TaskSpec
+from pytest_sandbox.fakes import FakeEngine
+
+pytestmark = pytest.mark.asyncio
+ONE_CPU = TaskSpec(requests=Requests(cpus=1.0))
+
+
+class FakeRay:
+    """Placement groups, which are numbers.
+
+    Attributes:
+        chosen: the node of each that will be made, by Ray's id; empty for none yet.
+        groups: those that are not removed.
+        selectors: what nodes were allowed for each.
+        made: set once there was one.
+        removed: set once one was removed.
+    """
+
+    def __init__(self, *chosen: str) -> None:
+        self.util = self
+        self.chosen = list(chosen)
+        self.groups: set[int] = set()
+        self.selectors: list[Any] = []
+        self.made, self.removed = threading.Event(), threading.Event()
+
+    def placement_group(self, _: Any, bundle_label_selector: Any) -> int:
+        self.selectors.append(bundle_label_selector)
+        self.groups.add(len(self.selectors))
+        self.made.set()
+        return len(self.selectors)
+
+    def placement_group_table(self, group: int) -> dict[str, Any]:
+        node = self.chosen[group - 1]
+        return {"state": "CREATED" if node else "PENDING", "bundles_to_node_id": {0: node}}
+
+    def remove_placement_group(self, group: int) -> None:
+        self.groups.discard(group)
+        self.removed.set()
+
+
+def node(name: str) -> Node:
+    return Node(name, FakeEngine(), EngineInfo("fake", "in memory", frozenset()))
+
+
+def placer_of(ray: FakeRay, *names: str) -> tuple[RayPlacer, Any]:
+    """A placer that knows nodes of these names, each with a processor; and its nodes."""
+    placer = RayPlacer("ray", {})
+    nodes: Any = SimpleNamespace(
+        engines={name: node(name) for name in names},
+        totals={name: {"CPU": 1.0} for name in names},
+    )
+    placer._ray, placer._nodes = ray, nodes
+    return placer, nodes
+
+
+async def test_a_node_that_ray_knew_first_is_taken_in() -> None:
+    ray = FakeRay("new", "new")
+    placer, nodes = placer_of(ray, "old")
+
+    async def look() -> None:
+        nodes.engines["new"], nodes.totals["new"] = node("new"), {"CPU": 1.0}
+
+    nodes.look = look
+    with pytest.raises(NodesChanged):
+        await placer.place(ONE_CPU, list(nodes.engines.values()))
+    assert not ray.groups
+    placement = await placer.place(ONE_CPU, list(nodes.engines.values()))
+    assert placement.node is nodes.engines["new"]
+    assert ray.selectors == [None, None]
+    assert ray.groups == {2}
+    await placement.release()
+    await placement.release()
+    assert not ray.groups
+
+
+async def test_a_node_without_an_engine_is_not_chosen() -> None:
+    ray = FakeRay("good")
+    placer, nodes = placer_of(ray, "good")
+    nodes.totals["without"] = {"CPU": 8.0}
+    await placer.place(ONE_CPU, list(nodes.engines.values()))
+    assert ray.selectors == [[{"ray.io/node-id": "in(good)"}]]
+
+
+async def test_who_gives_up_waiting_takes_nothing() -> None:
+    ray = FakeRay("")
+    placer, nodes = placer_of(ray, "full")
+    waiting = asyncio.ensure_future(placer.place(ONE_CPU, list(nodes.engines.values())))
+    assert await asyncio.to_thread(ray.made.wait, 30)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await asyncio.to_thread(ray.removed.wait, 30)
+    assert not ray.groups
