@@ -34,7 +34,7 @@ def remote_engine(
 
     async def connect() -> FarConnection:
         link = NearLink(address, PROTOCOL)
-        link.machine = machine or link.machine
+        link.machine, link.host = machine or link.machine, machine
         await link.connect()
         if on_over is not None:
             link.over.add_done_callback(lambda over: on_over(over.result()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -22,9 +23,10 @@ TIMEOUT = 30.0
 
 
 @contextmanager
-def serving() -> Iterator[tuple[RemoteAddress, subprocess.Popen[str]]]:
+def serving(*options: str) -> Iterator[tuple[RemoteAddress, subprocess.Popen[str]]]:
     """A far side that keeps what a run made for a second: its address, and its process."""
     command = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--listen", "127.0.0.1:0"]
+    command += options
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -239,3 +241,32 @@ def test_a_far_side_that_is_killed_is_an_error_of_its_tests_within_five_seconds(
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(f"E *the engine on {address.place} is gone: *refused*")
     assert time.monotonic() - began < TIMEOUT
+
+
+def test_a_full_disk_there_is_an_error_with_the_name_of_the_machine(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving("--engine-option", "disk=8000000") as (address, _):
+        monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", address.whole)
+        pytester.makepyfile(
+            f"""
+            import errno
+
+            import pytest
+
+            FULL = r"No space left on device on {socket.gethostname()}: '/root/"
+
+            def test_it(sandbox, tmp_path):
+                much = bytes(10_000_000)
+                (tmp_path / "much").write_bytes(much)
+                with pytest.raises(OSError, match=FULL + "file'") as caught:
+                    sandbox.filesystem.write_bytes(much, "/root/file")
+                assert caught.value.errno == errno.ENOSPC
+                with pytest.raises(OSError, match=FULL + "uploaded/much'"):
+                    sandbox.upload(tmp_path, "/root/uploaded")
+                with pytest.raises(OSError, match=FULL + "open'"):
+                    with sandbox.open("/root/open", "wb") as file:
+                        file.write(much)
+            """
+        )
+        pytester.runpytest().assert_outcomes(passed=1)

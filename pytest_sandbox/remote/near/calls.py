@@ -56,13 +56,19 @@ class NearCalls:
         stub: has the calls.
         of_tasks: the same calls, for those about a task: it is lost when the session is over.
         pinned: snapshots that would free nothing, when the far side last had no room.
+        host: what errors about the state of the far machine call it.
     """
 
     def __init__(self, connection: FarConnection) -> None:
         self.stub = EngineStub(connection.channel)
         self.pinned: frozenset[AnySnapshot] = frozenset()
+        self.host = connection.host or connection.machine
         self._connection = connection
         self.of_tasks: NearCalls = _CallsOfTasks(self, connection)
+
+    def call_host(self, host: str) -> None:
+        """Have errors about the state of the far machine call it so."""
+        self.host = self.of_tasks.host = host
 
     def check(self) -> None:
         """Refuse a call when the session is over.
@@ -97,7 +103,7 @@ class NearCalls:
         """What a call raised there."""
         if failure.pinned or failure.kind == Failure.STORE_FULL:
             self.pinned = pinned_of(failure)
-        return error_of(failure)
+        return error_of(failure, self.host)
 
     async def ask(self, method: UnaryUnaryMethod[Request, Reply], request: Request) -> Reply:
         """Make a call that has one answer.
@@ -130,6 +136,7 @@ class _CallsOfTasks(NearCalls):
     def __init__(self, calls: NearCalls, connection: FarConnection) -> None:
         self.stub = calls.stub
         self.of_tasks = self
+        self.host = calls.host
         self._connection = connection
         self._calls = calls
 

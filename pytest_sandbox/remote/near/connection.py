@@ -14,11 +14,13 @@ class FarConnection(ABC):
 
     Attributes:
         channel: what calls are made over. It never connects again by itself.
-        machine: the far machine, for people: `"gpu-box"`.
+        machine: where the far side is, for people: `"ssh://gpu-box"`.
+        host: the far machine, for people, if that is not to be what it calls itself.
     """
 
     channel: Channel
     machine: str
+    host: str = ""
 
     @property
     @abstractmethod

@@ -41,7 +41,7 @@ from .calls import NearCalls
 from .image_upload import unpack
 from .long_call import LongCall
 from .sendable import sendable
-from .shown import shown
+from .shown import host_of, shown
 from .streams import parts_of, sent_and_answered
 from .task import BegunTask, RemoteTask
 
@@ -141,6 +141,7 @@ class RemoteEngine(
         except BaseException:
             await connection.close()
             raise
+        calls.call_host(connection.host or host_of(far) or calls.host)
         self._made, self._far = calls, far
         return shown(far, _UPLOAD.format(machine=connection.machine))
 

@@ -100,6 +100,15 @@ class LongCall(Generic[S]):
         """The error if the call has ended, and what it is about has not."""
         return TaskLost(str(self._calls.lost(Malformed("a call ended without an end"))))
 
+    def raised(self, failure: pb.Failure) -> Exception:
+        """What was raised there."""
+        return self._calls.raised(failure)
+
+    @property
+    def host(self) -> str:
+        """What errors about the state of the far machine call it."""
+        return self._calls.host
+
     async def _send(self, order: pb.Order) -> None:
         if self._call is not None:
             await self._call.send(order)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox.engine import EngineError, ExitStatus, OutputLog, Process, TaskLost
 
-from ..wire.failures import error_of
 from ..wire.malformed import Malformed
 from ..wire.processes import size_to_wire, status_from_wire
 from ..wire.texts import message_from_wire
 from .input import NearInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pytest_sandbox.engine import PtySize
@@ -42,8 +42,8 @@ class RemoteProcess(Process):
 
     def __init__(self, call: LongCall[Any], started: pb.Started) -> None:
         self._call = call
-        self._out = NearOutput(started.stdout_capacity)
-        self._err = NearOutput(started.stderr_capacity)
+        self._out = NearOutput(started.stdout_capacity, call.raised)
+        self._err = NearOutput(started.stderr_capacity, call.raised)
         self.stdout, self.stderr = self._out.log, self._err.log
         self._out.told = lambda had: call.order(pb.Order(stdout_read=had))
         self._err.told = lambda had: call.order(pb.Order(stderr_read=had))
@@ -92,7 +92,7 @@ class RemoteProcess(Process):
         if report.written:
             self._input.written(report.written)
         if report.HasField("stdin_failure"):
-            self._input.fail(error_of(report.stdin_failure))
+            self._input.fail(self._call.raised(report.stdin_failure))
         if report.HasField("lost") and self._status is None:
             self.lost = TaskLost(message_from_wire(report.lost))
         if report.HasField("exit"):
@@ -129,6 +129,7 @@ class NearOutput:
 
     Args:
         capacity: bytes that are held unread.
+        raised: makes the error of a failure.
 
     Attributes:
         log: the output.
@@ -138,11 +139,12 @@ class NearOutput:
         Malformed: that is too much.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, raised: Callable[[pb.Failure], Exception]) -> None:
         if not 0 < capacity <= _LARGEST_LOG:
             raise Malformed(f"a log that holds {capacity} bytes")
         self.log = OutputLog(capacity)
         self.told = _nothing
+        self._raised = raised
         self._step = min(_STEP, max(1, capacity // _STEP_PART))
         self._received = 0
         self._told = 0
@@ -163,7 +165,7 @@ class NearOutput:
     def end(self, end: pb.OutputEnd) -> None:
         """No more will come."""
         if end.HasField("failure"):
-            failure = error_of(end.failure)
+            failure = self._raised(end.failure)
             self.log.fail(
                 failure if isinstance(failure, EngineError) else EngineError(str(failure))
             )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ..wire.infos import FarInfo, FarMachine
 
 
+#: Characters of the name of a machine: HOST_NAME_MAX of Linux.
+_LONGEST_HOST = 64
+
+
 def shown(far: FarInfo, no_project: str) -> EngineInfo:
     """What the engine is for the server of a run.
 
@@ -33,6 +37,11 @@ def shown(far: FarInfo, no_project: str) -> EngineInfo:
         fingerprint=info.fingerprint and f"{info.name} {info.fingerprint}",
         project="",
     )
+
+
+def host_of(far: FarInfo) -> str:
+    """What the machine calls itself; no more of that than names are long."""
+    return "".join(filter(str.isprintable, far.machine.host))[:_LONGEST_HOST]
 
 
 def in_words(machine: FarMachine) -> str:

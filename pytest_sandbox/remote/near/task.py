@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox.engine import (
     DirectorySnapshot,
+    EndCause,
     InvalidSpec,
     MemorySnapshot,
     Snapshot,
@@ -26,6 +28,7 @@ from pytest_sandbox.engine import (
     check_process,
 )
 
+from ..wire.failures import on
 from ..wire.images import name_from_wire, root_image_to_wire
 from ..wire.networks import membership_to_wire, network_log_from_wire, network_to_wire
 from ..wire.processes import process_to_wire
@@ -81,7 +84,10 @@ class BegunTask:
         if self.main is not None:
             self.main.reported(report)
         if report.HasField("end"):
-            self.life.over(end_from_wire(report.end))
+            end = end_from_wire(report.end)
+            if end.cause is EndCause.LOST and end.lost is None:
+                end = replace(end, detail=on(self.call.host, end.detail))
+            self.life.over(end)
 
     def _ended(self, lost: TaskLost | None) -> None:
         if self.life.end is None:

@@ -46,6 +46,10 @@ _ERRNO_OF: tuple[tuple[type[OSError], int], ...] = (
     (TimeoutError, errno.ETIMEDOUT),
     (OSError, errno.EIO),
 )
+#: What says more of the machine than of the call: no room, no memory, no descriptors.
+_OF_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
+)
 _LARGEST_ERRNO = 4095  # of the kernel: MAX_ERRNO
 
 
@@ -119,26 +123,39 @@ def _os_failure(error: OSError) -> pb.Failure:
     return failure
 
 
-def error_of(failure: pb.Failure) -> Exception:
-    """The error that a message tells of."""
+def error_of(failure: pb.Failure, host: str = "") -> Exception:
+    """The error that a message tells of.
+
+    Args:
+        failure: the message.
+        host: the machine that it is of, which errors about its state name.
+    """
     message = message_from_wire(failure.message)
     kind = failure.kind
     if kind in _BY_KIND:
         return _BY_KIND[kind](message)
     if kind == pb.Failure.UNAVAILABLE:
-        return EngineUnavailable(message, message_from_wire(failure.remedy))
+        return EngineUnavailable(on(host, message), message_from_wire(failure.remedy))
     if kind == pb.Failure.UNSUPPORTED:
         return Unsupported(message_from_wire(failure.feature), message)
     if kind == pb.Failure.SPAWN_FAILED:
-        return SpawnFailed(_checked_errno(failure.errno), message)
+        number = _checked_errno(failure.errno)
+        return SpawnFailed(number, on(host, message) if number in _OF_MACHINE else message)
     if kind == pb.Failure.STORE_FULL:
-        return StoreFull(message, forgetting_helps=failure.forgetting_helps)
+        return StoreFull(on(host, message), forgetting_helps=failure.forgetting_helps)
     if kind == pb.Failure.OS_ERROR:
         number = _checked_errno(failure.errno)
+        if host and number in _OF_MACHINE:
+            message = f"{message} on {host}"
         if failure.HasField("path"):
             return OSError(number, message, text_from_wire(failure.path))
         return OSError(number, message)
-    return FarError(f"the engine failed on the other machine: {message}")
+    return FarError(f"the engine failed on {host or 'the other machine'}: {message}")
+
+
+def on(host: str, message: str) -> str:
+    """A sentence about a machine, with its name."""
+    return f"on {host}: {message}" if host else message
 
 
 def pinned_of(failure: pb.Failure) -> frozenset[AnySnapshot]:

@@ -298,7 +298,10 @@ async def test_an_engine_that_does_not_start_there_is_an_error_of_the_start() ->
     engine = RemoteEngine(connect)
     with pytest.raises(EngineUnavailable) as caught:
         await engine.start()
-    assert (caught.value.reason, caught.value.remedy) == ("no user namespaces", "sysctl them")
+    assert (caught.value.reason, caught.value.remedy) == (
+        "on loopback: no user namespaces",
+        "sysctl them",
+    )
     assert connection.reason
     await engine.close()
 
