@@ -42,7 +42,7 @@ def test_sandboxes_are_measured_beside_what_tests_do_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(crowds, "_SIZE", 2)
-    names = ("steps", "spare", "exec", "run", "terminate-all", "crowd")
+    names = ("steps", "spare", "first", "exec", "run", "terminate-all", "crowd")
     with Bench(samples=1, live=2) as bench:
         for name in names:
             figure(name)(bench)
@@ -56,8 +56,10 @@ def test_sandboxes_are_measured_beside_what_tests_do_without(
         "steps: a call that does nothing",
         "steps: engine alone: create -> first output",
     ]
-    assert rows[-6:] == [
+    assert rows[-8:] == [
         "create -> first output, 15 ms apart",
+        "create -> first output, first of its kind",
+        "restore -> first output, first of its image",
         "exec /bin/true -> exit code",
         "exec echo -> output, exit code",
         "run /bin/true -> output, exit code",

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -72,6 +72,14 @@ def is_forker(pid: int) -> bool:
     """Whether it is the process that a zygote has fork its sandboxes, which stays."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"pytest-sandbox forker")
+    except OSError:
+        return False
+
+
+def is_blank(pid: int) -> bool:
+    """Whether it is one that a zygote keeps for a sandbox to come."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"pytest-sandbox blank")
     except OSError:
         return False
 
@@ -183,11 +191,11 @@ async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
 
 
 @contextlib.asynccontextmanager
-async def engine_in(mode: Mode) -> AsyncIterator[LocalEngine]:
+async def engine_in(mode: Mode, **options: Any) -> AsyncIterator[LocalEngine]:
     """An engine in a mode; skips the test where that does not work."""
     if os.geteuid() != 0:
         pytest.skip("needs root, who may try every mode")
-    engine = LocalEngine(LocalOptions(mode=mode))
+    engine = LocalEngine(LocalOptions(mode=mode, **options))
     try:
         info = await engine.start()
     except EngineUnavailable as refusal:

@@ -15,7 +15,7 @@ from pytest_sandbox.local.kernel.cgroups.hierarchy import Hierarchy
 from pytest_sandbox.local.kernel.cgroups.kept_files import KeptFiles
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
 
-from .conftest import exists, is_forker, needs_root, shell, until
+from .conftest import exists, is_blank, is_forker, needs_root, shell, until
 
 
 def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def members(group: str) -> str:
 
 def children(pid: int) -> list[int]:
     found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return [child for child in found if not is_forker(child)]
+    return [child for child in found if not is_forker(child) and not is_blank(child)]
 
 
 def groups_of(pid: int) -> set[str]:

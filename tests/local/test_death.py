@@ -30,6 +30,7 @@ from .conftest import (
     all_closed,
     content,
     descriptors,
+    is_blank,
     is_forker,
     is_running,
     needs_root,
@@ -99,7 +100,8 @@ def children(parent: int) -> list[int]:
         if name.isdigit():
             with suppress(OSError):
                 stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-                if int(stat[1]) == parent and not is_forker(int(name)):
+                ours = is_forker(int(name)) or is_blank(int(name))
+                if int(stat[1]) == parent and not ours:
                     found.append(int(name))
     return found
 

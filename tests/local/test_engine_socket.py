@@ -23,6 +23,7 @@ from pytest_sandbox.server.rpc import peers
 
 from .conftest import (
     SOMEBODY,
+    is_blank,
     is_forker,
     needs_root,
     python_of_everybody,
@@ -112,7 +113,7 @@ async def connect(path: Path, *prefix: str) -> int:
 
 def children(pid: int) -> list[str]:
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [child for child in found if not is_forker(int(child))]
+    return [child for child in found if not is_forker(int(child)) and not is_blank(int(child))]
 
 
 async def mount(engine: LocalEngine, task: Task, folder: Path, target: str) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,8 +49,8 @@ def no_spares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spares, "_SOON", -1.0)
 
 
-async def started(options: LocalOptions | None = None) -> LocalEngine:
-    engine = LocalEngine(options)
+async def started(**options: Any) -> LocalEngine:
+    engine = LocalEngine(LocalOptions(pool=False, **options))  # no processes but those of tests
     await engine.start()
     return engine
 
@@ -198,7 +198,7 @@ async def test_tasks_that_are_killed_during_a_snapshot_leave_nothing() -> None:
 
 
 async def test_without_room_there_is_no_snapshot_and_the_sandbox_goes_on() -> None:
-    engine = await started(LocalOptions(store=20 * MIB))
+    engine = await started(store=20 * MIB)
     task = await engine.create(TaskSpec())
     await out(task, f"head -c {15 * MIB} /dev/zero >/srv/f")
     first = await task.snapshot()
@@ -221,7 +221,7 @@ async def test_without_room_there_is_no_snapshot_and_the_sandbox_goes_on() -> No
 
 
 async def test_a_full_disk_can_be_snapshot() -> None:
-    engine = await started(LocalOptions(disk=8 * MIB))
+    engine = await started(disk=8 * MIB)
     task = await engine.create(TaskSpec())
     await shell(task, "cat /dev/zero >/srv/full")
     size = (await task.files.stat("/srv/full")).size

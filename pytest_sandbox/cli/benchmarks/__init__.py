@@ -21,6 +21,7 @@ _PLACES = {
     "start": "sandboxes.start",
     "create": "sandboxes.create",
     "spare": "sandboxes.spare",
+    "first": "snapshots.first",
     "exec": "commands.exec_true",
     "run": "commands.run_true",
     "files": "commands.files",

@@ -12,7 +12,7 @@ from .samples import Samples
 from .session import Bench
 
 #: Seconds between two sandboxes of an agent, in which the engine can make the next one.
-_PAUSE = 0.015
+PAUSE = 0.015
 _MOST_STARTS = 20  # samples: each is slow
 
 
@@ -51,18 +51,21 @@ def spare(bench: Bench) -> None:
         plain_subprocess(baseline)
         sandbox = first_output(ours)
         sandbox.terminate()
-        time.sleep(_PAUSE)
-    name = f"create -> first output, {_PAUSE * 1000:.0f} ms apart"
+        time.sleep(PAUSE)
+    name = f"create -> first output, {PAUSE * 1000:.0f} ms apart"
     bench.timing(name, ours, FRESH_FOLDER, baseline)
 
 
 def first_output(
-    samples: Samples, image: Image | None = None, client: Client | None = None
+    samples: Samples,
+    image: Image | None = None,
+    client: Client | None = None,
+    workdir: str | None = None,
 ) -> Sandbox:
     """A new sandbox, timed until its command has written a line."""
     with samples.sample():
         with samples.step("create"):
-            sandbox = Sandbox.create("echo", "hello", image=image, client=client)
+            sandbox = Sandbox.create("echo", "hello", image=image, client=client, workdir=workdir)
         with samples.step("read"):
             line = next(iter(sandbox.stdout))
     assert line == "hello\n", line

@@ -6,7 +6,7 @@ from pytest_sandbox import Client, Image, Sandbox
 
 from .baselines import FRESH_FOLDER, plain_subprocess
 from .samples import Samples
-from .sandboxes import first_output
+from .sandboxes import PAUSE, first_output
 from .session import Bench
 
 #: Layers of the deep image.
@@ -59,6 +59,21 @@ def restore(bench: Bench) -> None:
     bench.timing(
         f"restore -> first output, {BIG_MEGABYTES} MB", big, "restore -> first output", small
     )
+
+
+def first(bench: Bench) -> None:
+    """The first sandbox of its kind, which the pool cannot have: of a directory, of an image."""
+    created, restored, baseline = Samples(), Samples(), bench.baseline()
+    for number in bench.cycles("2 * create + echo + read + end, each the first of its kind"):
+        plain_subprocess(baseline)
+        image = _image("echo x > /srv/x")
+        time.sleep(PAUSE)
+        first_output(restored, image).terminate()
+        time.sleep(PAUSE)
+        first_output(created, workdir=f"/srv/{number}").terminate()
+        Client.default().extensions.forget_image(image)
+    bench.timing("create -> first output, first of its kind", created, FRESH_FOLDER, baseline)
+    bench.timing("restore -> first output, first of its image", restored, FRESH_FOLDER, baseline)
 
 
 def depth(bench: Bench) -> None:

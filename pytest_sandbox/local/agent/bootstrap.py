@@ -31,8 +31,9 @@ from . import files, main, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Callable, Hashable
-    from typing import Any, TypeAlias, TypeVar
+    from typing import Any, NoReturn, TypeAlias, TypeVar
 
     from ..kernel.cgroups.joining import CgroupDescriptors
     from ..protocol.forker import SandboxPlan
@@ -59,6 +60,8 @@ _WORKDIR, _HOSTNAME, _NAMED = "/root", "sandbox", b"sandbox\n"
 #: How much is kept of what was prepared, for the next sandboxes.
 _KNOWN = 32
 _READY = wire.encode(AgentReady(no_network=""))
+#: What a PID 1 is called.
+TITLE = "pytest-sandbox agent"
 
 
 class Bootstrap:
@@ -87,7 +90,11 @@ class Bootstrap:
             gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
             cgroups: to be joined.
         """
-        return NewSandbox(self, plan, sock, gate, cgroups)
+        join = PreparedCalls()
+        cgroups.join(join)
+        become_root, build = self.build(plan, gate)
+        # The groups first, so that the sandbox pays for the memory that building it takes.
+        return NewSandbox(self, plan, sock, gate, [join, become_root], [build])
 
     def build(self, plan: SandboxPlan, gate: int) -> tuple[PreparedCalls, PreparedCalls]:
         """Up to its namespaces and ids; and up to the last step in which it sees the machine."""
@@ -100,9 +107,13 @@ class Bootstrap:
         return self._known_or(("enter", *kept), lambda: _enter(kept))
 
     def settle(self, plan: SandboxPlan) -> PreparedCalls:
-        """All that is left to do but for the outlet."""
+        """All that is left to do but for the network."""
         key = "settle", plan.hostname, plan.workdir, bool(plan.layers)
         return self._known_or(key, lambda: _settle(self.config, plan))
+
+    def bring_up(self) -> PreparedCalls:
+        """Have a loopback interface."""
+        return self._known_or("network", _bring_up)
 
     def harden(self, processes: int) -> PreparedCalls:
         """The last of all but to tell the engine."""
@@ -142,10 +153,13 @@ class NewSandbox:
 
     Args:
         bootstrap: what prepares it.
-        plan: see `Bootstrap.prepare`, like all that follow.
+        plan: see `Bootstrap.prepare`, like the next two.
         sock: likewise.
         gate: likewise.
-        cgroups: likewise.
+        first: what comes before the engine may be told.
+        build: up to the last step in which it sees the machine.
+        harden: of what was a blank, and has done what a blank does: the last of all, which only the
+            forker can prepare, since it takes from there what it finds.
     """
 
     def __init__(
@@ -154,25 +168,25 @@ class NewSandbox:
         plan: SandboxPlan,
         sock: int,
         gate: int,
-        cgroups: CgroupDescriptors,
+        first: list[PreparedCalls],
+        build: list[PreparedCalls],
+        harden: PreparedCalls | None = None,
     ) -> None:
         self._plan = plan
         self._sock = bootstrap.connected(sock)
         self._kept = [sock, gate, bootstrap.zygote]
         self._agent = bootstrap.agent
-        join = PreparedCalls()
-        cgroups.join(join)
-        self._harden = bootstrap.harden(plan.processes)
+        self._harden = harden or bootstrap.harden(plan.processes)
         tell = bootstrap.tell(sock)
         # The engine, and whoever waits for it, goes on while the rest is done: what is asked
         # meanwhile waits in the socket.
         early = [tell] if _cannot_fail_later(plan) else []
         late = [] if early or plan.network else [tell]
-        become_root, build = bootstrap.build(plan, gate)
-        # The groups first, so that the sandbox pays for the memory that building it takes.
-        self._before = [join, become_root, *early, build]
+        self._before = [*first, *early, *build]
         self._enter = None if plan.volumes else bootstrap.enter(self._kept)
-        self._after = [bootstrap.settle(plan), *([] if plan.network else [self._harden]), *late]
+        network = [] if harden else [bootstrap.bring_up()]
+        last = [] if plan.network else [self._harden]
+        self._after = [bootstrap.settle(plan), *network, *last, *late]
 
     def run(self) -> None:
         """Be its PID 1; never returns."""
@@ -190,9 +204,7 @@ class NewSandbox:
             else:
                 self._agent.begin(self._sock)
         except Exception as error:
-            cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
-            wire.send(self._sock, SandboxFailed(error=KernelError.of(cause)))
-            os._exit(1)
+            fail(self._sock, error)
         self._agent.run()
         os._exit(0)
 
@@ -210,16 +222,42 @@ class NewSandbox:
         volume_mounts.attach(volumes)
 
 
+def fail(sock: socket.socket, error: Exception) -> NoReturn:
+    """Tell the engine why there can be no sandbox, and end."""
+    cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
+    wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
+    os._exit(1)
+
+
 def _build(
     config: SandboxConfig, plan: SandboxPlan, gate: int
 ) -> tuple[PreparedCalls, PreparedCalls]:
     """From a process without ids to root of a sandbox; and to one with all mounts of it."""
-    layers = Layers.described(plan.stack)
-    config = config.with_layers(layers)
+    config = config.with_layers(Layers.described(plan.stack))
     mapped = config.mapped_for(plan)
-    become_root = calls = PreparedCalls()
-    copies = helpers.prepare_go(gate, len(mapped), _end, calls)
-    set_title("pytest-sandbox agent", calls)
+    become_root, copies = prepare_root(config, gate, len(mapped), TITLE)
+    calls = PreparedCalls()
+    calls.add("umask", 0)
+    attach_mapped(mapped, copies, calls)
+    root_mounts.mount_store(config.size, config.inodes, calls)
+    mount_all(config, plan, gate, calls)
+    return become_root, calls
+
+
+def prepare_root(
+    config: SandboxConfig, gate: int, mounts: int, title: str
+) -> tuple[PreparedCalls, list[ctypes.c_int]]:
+    """From a process without ids to root of a sandbox; and the mounts that it gets.
+
+    Args:
+        config: what every sandbox has.
+        gate: the socket to the zygote.
+        mounts: how many mounts come with the order to continue.
+        title: what the process is called.
+    """
+    calls = PreparedCalls()
+    copies = helpers.prepare_go(gate, mounts, _end, calls)
+    set_title(title, calls)
     idmap.become_root(calls)
     # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWCGROUP, calls)
@@ -227,17 +265,37 @@ def _build(
         # Where the kernel groups processes by session, a program could put this group, which would
         # be the zygote's too, behind others: sched(7), "The autogroup feature".
         calls.add("setsid")
-    calls = PreparedCalls()
-    calls.add("umask", 0)
-    attach_mapped(mapped, copies, calls)
-    root_mounts.mount_store(config.size, config.inodes, calls)
+    return calls, copies
+
+
+def mount_all(
+    config: SandboxConfig,
+    plan: SandboxPlan,
+    gate: int,
+    calls: PreparedCalls,
+    *,
+    ahead: bool = False,
+) -> None:
+    """Have `calls` mount all that depends on the plan, and tell the zygote.
+
+    Args:
+        config: what every sandbox has, with the layers of this one.
+        plan: what it is to be.
+        gate: the socket to the zygote.
+        calls: made by a process that has mounted its store.
+        ahead: whether it has also done `mount_kernel` ahead.
+    """
     trees = config.trees_of(plan.layers, project=plan.project)
-    root_mounts.mount_root(trees, layers, plan.layers, calls=calls)
+    root_mounts.mount_root(trees, config.layers, plan.layers, calls=calls)
     root_mounts.mount_trees(trees, calls)
-    # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
-    # mounts new ones only where old ones show completely, so that nothing masked is revealed:
-    # mount_too_revealing() in fs/namespace.c.
-    root_mounts.mount_kernel(config.masked, config.size, config.inodes, calls)
+    root_mounts.mount_devices(calls)
+    if ahead:
+        root_mounts.show_kernel(calls)
+    else:
+        # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
+        # mounts new ones only where old ones show completely, so that nothing masked is revealed:
+        # mount_too_revealing() in fs/namespace.c.
+        root_mounts.mount_kernel(config.masked, config.size, config.inodes, calls)
     if plan.gpus or plan.layers:
         restored = bool(plan.layers)
         calls.do(lambda: config.gpus.mount(plan.gpus, restored=restored))
@@ -249,7 +307,6 @@ def _build(
         calls.add_opening("open", "/proc/self/ns/net", flags),
     ]
     prepare_send(gate, helpers.HANDLES, handles, calls)
-    return become_root, calls
 
 
 def _end() -> None:
@@ -293,7 +350,6 @@ def _settle(config: SandboxConfig, plan: SandboxPlan) -> PreparedCalls:
     if not config.no_hostname:
         name = os.fsencode(hostname)
         calls.add("sethostname", name, len(name))
-    loopback.bring_up(calls)
     if plan.layers or plan.workdir != _WORKDIR:
         look = PreparedCalls()
         found = Modes([plan.workdir], look, follow=True)
@@ -304,6 +360,12 @@ def _settle(config: SandboxConfig, plan: SandboxPlan) -> PreparedCalls:
         look = PreparedCalls()
         file = FileText("/etc/hostname", look)
         calls.do_unless(look, lambda: file.text == _NAMED, _name_host, hostname)
+    return calls
+
+
+def _bring_up() -> PreparedCalls:
+    calls = PreparedCalls()
+    loopback.bring_up(calls)
     return calls
 
 

@@ -150,10 +150,12 @@ class LocalEngine(
         factory = self._factory = choice.factory
         factory.gateway = self._gateway
         memory = self._memory = factory.memory = LocalMemorySnapshots(
-            self._options, factory.store, self._gateway, folder, factory.pool.clear
+            self._options, factory.store, self._gateway, folder, factory.clear_ahead
         )
         factory.make_room = memory.make_room
-        return _info(choice, refused(factory.zygote), await self._memory.find_criu(), self._options)
+        no_memory = await self._memory.find_criu()
+        factory.prepare_first()
+        return _info(choice, refused(factory.zygote), no_memory, self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import socket
 from typing import TYPE_CHECKING
@@ -13,8 +12,6 @@ from pytest_sandbox.engine import (
     DEFAULT_WORKDIR,
     AnySnapshot,
     EngineUnavailable,
-    Host,
-    InvalidSpec,
     StoreFull,
     TaskEnded,
     TaskSpec,
@@ -24,11 +21,13 @@ from pytest_sandbox.engine import (
 from ..protocol.common import Succeeded
 from ..protocol.zygote import CreateRequest, HideRequest, LayerAtEnd, MountedVolume
 from .activity import Activity
+from .blanks import Blanks
 from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
 from .outlet import LocalOutlet, network_of
 from .pool import Pool
+from .refusals import NO_ROOM, reason, translated
 from .shape import shape_of
 from .snapshots.layer_store import LayerStore
 from .snapshots.snapshotter import Snapshotter
@@ -37,10 +36,10 @@ from .task import LocalTask
 from .validate import check_task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable
 
     from ..options import LocalOptions
-    from .gpus.found import FoundGpus, GpuFile
+    from .gpus.found import FoundGpus
     from .gpus.leased import TaskGpus
     from .links.gateway_link import GatewayLink
     from .links.zygote_link import ZygoteLink
@@ -50,17 +49,6 @@ if TYPE_CHECKING:
     from .snapshots.layer_store import Stack
     from .task import TakesMemorySnapshots
 
-#: Limits of the process, of the machine and of the user: fork(2), open(2), unshare(2), unix(7);
-#: ENOSPC is also what too many namespaces are refused with.
-_NO_ROOM = frozenset(
-    {
-        *(errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
-        errno.ETOOMANYREFS,
-    }
-)
-#: What opening a link or a file as a directory gives, open(2), O_NOFOLLOW and O_DIRECTORY, and
-#: `mount_points` for what is neither.
-_NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
 #: Where the loader looks for libraries first: ld.so(8).
 _LIBRARIES = "LD_LIBRARY_PATH"
 #: Besides the program's own processes: PID 1 and a job of it that works on files.
@@ -103,9 +91,10 @@ class Factory:
         self._pumps: set[Pump] = set()
         self.store = store or LayerStore(options.store or memory_shares.for_snapshots())
         self.pool = Pool(self._build_if_possible)
-        self.make_room: Callable[[], Awaitable[bool]] = self.pool.clear
+        self.make_room: Callable[[], Awaitable[bool]] = self.clear_ahead
         self._activity = Activity()
         self._spares = Spares(self.pool, self._activity)
+        self._blanks = Blanks(zygote, self._activity, self._spares)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
         self._gpu_numbers = {file: number for number, file in enumerate(image.gpus.files)}
@@ -166,7 +155,7 @@ class Factory:
             with self._activity.under_way():
                 return await self._claim_or_build_anyway(spec, gpus, beside)
         except (BuildFailed, OSError) as failure:
-            raise _translated(_reason(failure), spec, self._gpu_numbers) from failure
+            raise translated(reason(failure), spec, self._gpu_numbers) from failure
         except TaskEnded as failure:
             raise EngineUnavailable("a sandbox was killed while it was built") from failure
 
@@ -177,7 +166,7 @@ class Factory:
         try:
             return await self._claim_or_build(spec, gpus, beside)
         except (BuildFailed, OSError, StoreFull) as failure:
-            lacks_room = isinstance(failure, StoreFull) or _reason(failure).errno in _NO_ROOM
+            lacks_room = isinstance(failure, StoreFull) or reason(failure).errno in NO_ROOM
             if not lacks_room or not await self.make_room():
                 raise
             return await self._claim_or_build(spec, gpus, beside)
@@ -196,6 +185,16 @@ class Factory:
         self._spares.asked_for(shape, claimed=claimed)
         return task
 
+    def prepare_first(self) -> None:
+        """From now on make ahead what most sandboxes have in common, while the engine is idle."""
+        if self._options.pool:
+            self._blanks.begin(*self._limits_of(TaskSpec()))
+
+    async def clear_ahead(self) -> bool:
+        """End what was made ahead; return when it is gone, with whether there was any."""
+        were_blanks = self._blanks.drop()
+        return await self.pool.clear() or were_blanks
+
     def prepare(self, spec: TaskSpec) -> None:
         """Begin to make a task ahead, unless such a task is not made ahead."""
         shape = shape_of(spec) if self._options.pool else None
@@ -203,7 +202,12 @@ class Factory:
             self.pool.prepare(shape)
 
     async def build(
-        self, spec: TaskSpec, gpus: TaskGpus | None = None, beside: str = ""
+        self,
+        spec: TaskSpec,
+        gpus: TaskGpus | None = None,
+        beside: str = "",
+        *,
+        awaited: bool = True,
     ) -> LocalTask:
         """Like `create`, without checking the specification.
 
@@ -211,6 +215,7 @@ class Factory:
             spec: what is asked for.
             gpus: the GPUs that the task gets, which it gives back when it has ended.
             beside: as in `create`.
+            awaited: whether somebody waits for it, so that it may become what was made ahead.
 
         Raises:
             BuildFailed: with what the kernel said.
@@ -248,7 +253,8 @@ class Factory:
             await self.store.share(stack, self.zygote)
             if spec.project:
                 await self._prepare_project()
-            self.zygote.create(task, self._request(name, spec, stack, gpus, beside, at_end), theirs)
+            request = self._request(name, spec, stack, gpus, beside, at_end, awaited=awaited)
+            self.zygote.create(task, request, theirs)
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
@@ -263,6 +269,8 @@ class Factory:
             # Whoever cancels this call must not cut the end of the sandbox short.
             await asyncio.shield(task.kill())
             raise
+        if awaited:
+            self._blanks.keep(request.processes, request.memory, request.cpus)
         return task
 
     def _kill(self, name: str) -> None:
@@ -277,7 +285,7 @@ class Factory:
     async def _build_if_possible(self, spec: TaskSpec) -> LocalTask:
         """`build` for a hint, which was not checked yet."""
         self._check(spec)
-        return await self.build(spec)
+        return await self.build(spec, awaited=False)
 
     def _check(self, spec: TaskSpec) -> None:
         check_task(spec, self.zygote.refused)
@@ -322,6 +330,7 @@ class Factory:
         # In this order: what is being made needs the zygote, and pumps end once nothing can write
         # to their pipes, except to those that were passed on.
         self._spares.close()
+        self._blanks.close()
         await self.pool.clear()
         await self.zygote.close()
         for pump in list(self._pumps):
@@ -362,8 +371,10 @@ class Factory:
         gpus: TaskGpus | None,
         beside: str,
         at_end: LayerAtEnd | None,
+        *,
+        awaited: bool,
     ) -> CreateRequest:
-        processes = spec.limits.processes or self._options.processes
+        processes, memory, cpus = self._limits_of(spec)
         return CreateRequest(
             name=name,
             layers=list(stack),
@@ -372,13 +383,19 @@ class Factory:
             workdir=spec.workdir or DEFAULT_WORKDIR,
             project=spec.project,
             network=network_of(spec) is not None,
-            processes=processes + _OUR_PROCESSES,
-            memory=self._memory_of(spec),
-            cpus=spec.limits.cpus,
+            processes=processes,
+            memory=memory,
+            cpus=cpus,
             gpus=[] if gpus is None else [self._gpu_numbers[each] for each in gpus.files],
             beside=beside,
             at_end=at_end,
+            blank=awaited and self._options.pool,
         )
+
+    def _limits_of(self, spec: TaskSpec) -> tuple[int, int, float | None]:
+        """Processes and threads, bytes of memory, processors."""
+        processes = spec.limits.processes or self._options.processes
+        return processes + _OUR_PROCESSES, self._memory_of(spec), spec.limits.cpus
 
     def _memory_of(self, spec: TaskSpec) -> int:
         return spec.limits.memory or self._memory
@@ -399,34 +416,3 @@ class Factory:
                 )
             )
         return mounts
-
-
-def _reason(failure: BuildFailed | OSError) -> OSError:
-    return failure.reason if isinstance(failure, BuildFailed) else failure
-
-
-def _translated(error: OSError, spec: TaskSpec, gpu_files: Collection[GpuFile]) -> Exception:
-    """What the kernel said while a sandbox was built, as whose fault it is."""
-    workdir = spec.workdir
-    if workdir is None and not isinstance(spec.image, Host):
-        workdir = DEFAULT_WORKDIR  # where the image may have something else
-    if workdir is not None and _is_about(error, workdir):
-        return InvalidSpec(f"working directory {workdir!r}: {error.strerror}")
-    for volume in spec.volumes:
-        if _is_about(error, volume.path) and error.errno not in _NO_ROOM:
-            return InvalidSpec(
-                f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
-            )
-    if spec.gpus is not None and any(error.filename == each.path for each in gpu_files):
-        return Unsupported("gpu", f"{error.filename} cannot be mounted: {error.strerror}")
-    if not isinstance(spec.image, Host) and error.errno in _NO_ROOT:
-        return InvalidSpec(f"image {str(spec.image)!r} cannot be a root: {error.strerror}")
-    about = f"{error.filename}: " if error.filename else ""
-    if error.errno in _NO_ROOM:
-        return StoreFull(f"no room for another sandbox: {about}{error.strerror}")
-    return EngineUnavailable(f"cannot build a sandbox: {about}{error.strerror}")
-
-
-def _is_about(error: OSError, path: str) -> bool:
-    name = str(error.filename or "")
-    return name != "" and (path == name or path.startswith(name.rstrip("/") + "/"))

@@ -53,6 +53,11 @@ class Spares:
             self._wanted = [*(each for each in self._wanted if each != shape), shape]
             self._wait(_IDLE_AFTER)
 
+    @property
+    def are_due(self) -> bool:
+        """Whether some are made, or are going to be once the engine is idle."""
+        return bool(self._wanted) or self._making is not None
+
     def close(self) -> None:
         """Make no more."""
         self._wanted.clear()

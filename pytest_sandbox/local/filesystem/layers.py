@@ -37,6 +37,11 @@ class Layers:
         self._unpacked: set[int] = set()  # those of images
         self._without_root: set[int] = set()
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Those there are."""
+        return frozenset(self._names)
+
     @classmethod
     def described(cls, stack: list[LayerParts]) -> Layers:
         """Layers as another process describes them, which shares its stage."""

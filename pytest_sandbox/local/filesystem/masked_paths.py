@@ -54,20 +54,22 @@ class MaskedPaths:
         self._hidden = [(path, os.path.isdir(path)) for path in hidden if os.path.exists(path)]
         self._read_only = [path for path in _READ_ONLY if os.path.exists(path)]
 
-    def apply(self, root: str, flags: int, calls: PreparedCalls) -> None:
-        """Have `calls` hide and protect them.
+    def apply(self, root: str, mount: str, flags: int, calls: PreparedCalls) -> None:
+        """Have `calls` hide and protect those of one mount.
 
         Args:
-            root: the folder below which `/proc` and `/sys` are mounted.
-            flags: `MS_...` that these mounts have, which a read-only one has to repeat to keep.
-            calls: made where `/proc` and `/sys` are mounted.
+            root: the folder below which that is mounted.
+            mount: `/proc` or `/sys`.
+            flags: `MS_...` that it has, which a read-only one has to repeat to keep.
+            calls: made where it is mounted.
         """
-        for path, is_directory in self._hidden:
+        below = f"{mount}/"
+        for path, is_directory in [each for each in self._hidden if each[0].startswith(below)]:
             # mount(2) takes only a directory over a directory, and a file over a file: ENOTDIR.
             source = "/empty" if is_directory else "/dev/null"
             # Some show only outside of user namespaces.
             mounts.bind(source, root + path, allowed=(errno.ENOENT,), calls=calls)
-        for path in self._read_only:
+        for path in [each for each in self._read_only if each.startswith(below)]:
             target = root + path
             mounts.bind(target, target, calls=calls)
             # Only a second mount(2), of what is a bind mount already, takes flags: mount(2), NOTES.

@@ -13,6 +13,7 @@ The stage is the zygote's root, a small tmpfs:
     /volumes/N    what sandboxes share: see `volume_mounts`
     /empty        an empty read-only directory, to hide others with
     /box, /root   where a sandbox mounts its store and its root, each in its own mount namespace
+    /ahead        where a blank mounts what it can before it knows of its root, likewise
     /proc, /sys   the machine's, for the zygote alone
     /criu         copies of CRIU and its libraries, if it is used
     /memory       where a helper mounts the images that CRIU writes, and
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 #: Device nodes of the machine that a sandbox has. It cannot make any: in a user namespace, mknod(2)
 #: refuses devices, and without one CAP_MKNOD is missing.
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+#: Where a blank mounts what does not depend on its root, and the directories there.
+AHEAD = "/ahead"
+FOLDERS_AHEAD = ("ahead", "ahead/dev", "ahead/dev/pts", "ahead/dev/shm", "ahead/proc", "ahead/sys")
 
 _PSEUDO = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
 
@@ -106,23 +111,39 @@ def mount_trees(trees: list[HostTree], calls: PreparedCalls = NOW) -> None:
             mounts.bind(source, target, recursive=True, calls=calls)
 
 
-def mount_kernel(masked: MaskedPaths, size: int, inodes: int, calls: PreparedCalls) -> None:
-    """Have `calls` mount `/dev`, `/proc` and `/sys` below `/root`.
+def mount_devices(calls: PreparedCalls) -> None:
+    """Have `calls` mount the device nodes of the machine below `/root`."""
+    for name in DEVICES:
+        mounts.bind(f"/dev/{name}", f"/root/dev/{name}", calls=calls)
+
+
+def mount_kernel(
+    masked: MaskedPaths, size: int, inodes: int, calls: PreparedCalls, root: str = "/root"
+) -> None:
+    """Have `calls` mount what the kernel has in `/dev`, `/proc` and `/sys` below `root`.
 
     A mount of proc(5) shows the pid namespace, and one of sysfs(5) the network namespace, of the
     process that mounts it: they have to be made in the sandbox's own.
     """
-    for name in DEVICES:
-        mounts.bind(f"/dev/{name}", f"/root/dev/{name}", calls=calls)
-    terminals.mount_devpts("/root/dev/pts", calls)
+    terminals.mount_devpts(f"{root}/dev/pts", calls)
     # shm_open(3) wants a file system there with room: as a mere directory of /dev, PostgreSQL's
     # initdb failed.
-    tmpfs.mount("/root/dev/shm", size, 0o1777, inodes, calls)
-    mounts.mount("proc", "/root/proc", "proc", _PSEUDO, calls=calls)
-    ipc_limits.set_for_namespace("/root/proc", size, calls)  # as long as it can be written to
+    tmpfs.mount(f"{root}/dev/shm", size, 0o1777, inodes, calls)
+    mounts.mount("proc", f"{root}/proc", "proc", _PSEUDO, calls=calls)
+    ipc_limits.set_for_namespace(f"{root}/proc", size, calls)  # as long as it can be written to
+    masked.apply(root, "/proc", _PSEUDO, calls)
     # Read-only: much in it concerns the whole machine, and not all of it is protected from root.
-    mounts.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | mounts.MS_RDONLY, calls=calls)
-    masked.apply("/root", _PSEUDO, calls)
+    mounts.mount("sysfs", f"{root}/sys", "sysfs", _PSEUDO | mounts.MS_RDONLY, calls=calls)
+    masked.apply(root, "/sys", _PSEUDO, calls)
+
+
+def show_kernel(calls: PreparedCalls) -> None:
+    """Have `calls` show below `/root` what `mount_kernel` has mounted below `/ahead`.
+
+    As copies of these mounts, so that they come after the root in the list of mounts, as ever.
+    """
+    for path in ("/dev/pts", "/dev/shm", "/proc", "/sys"):
+        mounts.bind(AHEAD + path, "/root" + path, recursive=True, calls=calls)
 
 
 def enter_root(calls: PreparedCalls) -> None:

@@ -34,6 +34,11 @@ class VolumeStore:
         self._owner = owner
         self._numbers: set[int] = set()
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Those there are."""
+        return frozenset(self._numbers)
+
     def make_missing(self, volumes: list[MountedVolume]) -> None:
         """Make those that do not exist yet.
 

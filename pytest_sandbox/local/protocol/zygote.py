@@ -69,6 +69,7 @@ class CreateRequest(Message, descriptors=1):
         gpus: what it has of the machine's GPUs, by numbers in the list of `SetupRequest`.
         beside: the engine's name for a sandbox whose limits it shares; empty for limits of its own.
         at_end: the layer that is made when it has ended, if one is.
+        blank: whether the blank may become it, if there is one: somebody waits for it.
     """
 
     name: str
@@ -84,6 +85,25 @@ class CreateRequest(Message, descriptors=1):
     gpus: list[int]
     beside: str
     at_end: LayerAtEnd | None
+    blank: bool
+
+
+class KeepBlankRequest(Message):
+    """Make a blank ahead, PID 1 of a sandbox to come, unless there is one; not answered.
+
+    Attributes:
+        processes: as in `CreateRequest`, like the others: its limits.
+        memory: likewise.
+        cpus: likewise.
+    """
+
+    processes: int
+    memory: int
+    cpus: float | None
+
+
+class DropBlankRequest(Message):
+    """End the blank, if there is one; not answered. What comes later finds the room that it had."""
 
 
 class HideRequest(Message):
@@ -259,7 +279,8 @@ class DropVolumeRequest(Message):
 
 
 ENGINE_TO_ZYGOTE = family(
-    *(HideRequest, CreateRequest, KillRequest, FreeAgentRequest, OutletRequest),
+    *(HideRequest, CreateRequest, KeepBlankRequest, DropBlankRequest),
+    *(KillRequest, FreeAgentRequest, OutletRequest),
     *(UsageRequest, SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
     *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
     *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),

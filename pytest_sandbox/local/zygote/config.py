@@ -76,6 +76,10 @@ class SandboxConfig:
         """
         return self._paths(self.trees, layers, []) if self._own_ids else []
 
+    def mapped_ahead(self) -> list[str]:
+        """Paths in the stage whose owners have to be mapped for most sandboxes."""
+        return self._paths(self.trees_of([], project=False), [], []) if self._own_ids else []
+
     def mapped_for(self, request: CreateRequest | SandboxPlan) -> list[str]:
         """Paths in the stage whose owners have to be mapped for a new sandbox."""
         if not self._own_ids:

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 
+from ..agent.blank import NewBlank
 from ..agent.bootstrap import NAMESPACES, Bootstrap
 from ..kernel import namespaces, parent
 from ..kernel.cgroups.joining import CgroupDescriptors
@@ -20,13 +21,21 @@ from ..kernel.descriptors import close_all_except
 from ..kernel.process_title import set_title
 from ..protocol import wire
 from ..protocol.common import Failed
-from ..protocol.forker import FORKED, FORKER_TO_ZYGOTE, ORDER, ZYGOTE_TO_FORKER, SandboxPlan
+from ..protocol.forker import (
+    FORKED,
+    FORKER_TO_ZYGOTE,
+    ORDER,
+    ZYGOTE_TO_FORKER,
+    BlankPlan,
+    SandboxPlan,
+)
 from ..protocol.message import BadMessage
 from . import priority
 from .user_limits import NamespaceOwners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..agent.bootstrap import NewSandbox
     from .setup import Setup
 
 #: How many plans the process knows; then another one is started.
@@ -44,7 +53,7 @@ class Forker:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._plans: list[SandboxPlan] = []  # those that the process knows
+        self._plans: list[SandboxPlan | BlankPlan] = []  # those that the process knows
         self._sock: socket.socket | None = None
 
     def start(self) -> None:
@@ -76,9 +85,9 @@ class Forker:
 
     def fork(
         self,
-        plan: SandboxPlan,
+        plan: SandboxPlan | BlankPlan,
         owner: int | None,
-        sock: socket.socket,
+        sock: socket.socket | None,
         gate: socket.socket,
         cgroups: CgroupDescriptors,
     ) -> int:
@@ -87,21 +96,22 @@ class Forker:
         Args:
             plan: what it is to make of itself.
             owner: whose its user namespace is; `None` for this process's own user.
-            sock: where the engine talks to it.
+            sock: where the engine talks to it; `None` for a blank.
             gate: its end of the socket to this process.
             cgroups: what it joins.
 
         Raises:
             OSError: the kernel refused it, or the forker was killed meanwhile.
         """
-        fds = (sock.fileno(), gate.fileno(), *cgroups.fds)
+        first = () if sock is None else (sock.fileno(),)
+        fds = (*first, gate.fileno(), *cgroups.fds)
         try:
             return self._order(plan, owner, fds)
         except ConnectionError:  # it was killed before
             self.stop()
             return self._order(plan, owner, fds)
 
-    def _order(self, plan: SandboxPlan, owner: int | None, fds: tuple[int, ...]) -> int:
+    def _order(self, plan: SandboxPlan | BlankPlan, owner: int | None, fds: tuple[int, ...]) -> int:
         number = self._number(plan)
         sock = self._running()
         wire.send_packet(sock, ORDER.pack(number, _NONE if owner is None else owner), fds)
@@ -119,7 +129,7 @@ class Forker:
         self.stop()
         raise OSError(errno.EIO, "the process that forks sandboxes was killed", "")
 
-    def _number(self, plan: SandboxPlan) -> int:
+    def _number(self, plan: SandboxPlan | BlankPlan) -> int:
         """The number by which the process knows a plan."""
         if plan in self._plans:
             return self._plans.index(plan)
@@ -151,7 +161,7 @@ class _ForkerProcess:
         self._flags = NAMESPACES | (namespaces.CLONE_NEWUSER if setup.userns else 0)
         self._owners = NamespaceOwners(rootless=setup.rootless)
         self._bootstrap = Bootstrap(setup.config, self._zygote)
-        self._plans: dict[int, SandboxPlan] = {}
+        self._plans: dict[int, SandboxPlan | BlankPlan] = {}
         self._ready: dict[int, _ReadyToFork] = {}
         if setup.may_prefer:
             priority.prefer(0)  # what the zygote has is not for what it forks
@@ -172,7 +182,7 @@ class _ForkerProcess:
                 return
             else:
                 plan, number, _ = wire.open_request(packet, ZYGOTE_TO_FORKER)
-                assert isinstance(plan, SandboxPlan)
+                assert isinstance(plan, (SandboxPlan, BlankPlan))
                 self._plans[number] = plan
 
     def _serve(self, data: bytes, fds: list[int], flags: int) -> None:
@@ -203,10 +213,15 @@ class _ForkerProcess:
 
     def _prepare(self, number: int, fds: list[int]) -> _ReadyToFork:
         plan = self._plans[number]
+        first = 1 if isinstance(plan, BlankPlan) else 2
         cgroups = CgroupDescriptors()
-        for index, fd in enumerate(fds[2:]):
+        for index, fd in enumerate(fds[first:]):
             cgroups.add(2 if plan.folder and index == 0 else 1, fd)
-        new = self._bootstrap.prepare(plan, fds[0], fds[1], cgroups)
+        new: NewBlank | NewSandbox
+        if isinstance(plan, BlankPlan):
+            new = NewBlank(self._bootstrap, plan, fds[0], cgroups)
+        else:
+            new = self._bootstrap.prepare(plan, fds[0], fds[1], cgroups)
         clone = PreparedClone(self._flags, new.run, cgroups.folder, sibling=True)
         ready = self._ready[number] = _ReadyToFork(fds, clone, plan.processes)
         return ready

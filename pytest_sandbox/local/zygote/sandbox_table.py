@@ -8,13 +8,11 @@ import os
 import signal
 import socket
 
-from ..filesystem.mapped_mounts import close_mapped, open_mapped
-from ..kernel import idmap, oom, process_usage
+from ..kernel import process_usage
 from ..kernel.cgroups.limits import CgroupLimits
 from ..kernel.process_usage import ProcessUsage
 from ..protocol.common import Failed, KernelError
 from ..protocol.forker import SandboxPlan
-from ..protocol.helpers import send_go
 from ..protocol.zygote import (
     Figures,
     SandboxBorn,
@@ -24,7 +22,8 @@ from ..protocol.zygote import (
     UsageAnswer,
 )
 from . import priority, stuck_agent
-from .forker import Forker
+from .births.births import Births
+from .births.kept_blank import KeptBlank
 from .helper import Helper
 from .sandbox_record import SandboxRecord
 from .watches.memory_watch import MemoryWatch
@@ -67,17 +66,13 @@ class SandboxTable:
         self, setup: Setup, engine: EngineSocket, files: FileRequests, processes: CriuRequests
     ) -> None:
         self._config = setup.config
-        self._shift = setup.shift
-        self._ids = setup.ids
-        self._own_ids = setup.own_ids
-        self._leases = setup.leases
-        self._user_namespace = setup.userns
         self._cgroups = setup.cgroups
         self._may_prefer = setup.may_prefer
         self._engine = engine
         self._files = files
         self._processes = processes
-        self.forker = Forker(setup)
+        self.births = Births(setup)
+        self.blank = KeptBlank(setup, self.births)
         self._second_wall = SecondWall()
         bounded = "memory" in setup.cgroups.controllers
         self._memory_watch = None if bounded else MemoryWatch()
@@ -164,6 +159,7 @@ class SandboxTable:
             _, _, times = os.wait4(pid, 0)
             self._processes.reaped(pid)
             self._second_wall.reaped(pid)
+            self.blank.reaped(pid)
             if record is not None:
                 record.used += ProcessUsage(times.ru_utime + times.ru_stime)
                 self._clear_up(record)
@@ -236,6 +232,7 @@ class SandboxTable:
 
     def kill_all(self) -> None:
         """Kill all that live."""
+        self.blank.end()
         for pid, record in self._alive.items():
             record.leave_to_pid_1()
             os.kill(pid, signal.SIGKILL)
@@ -249,6 +246,8 @@ class SandboxTable:
     def _fork(self, request: CreateRequest, sock: socket.socket) -> None:
         self._config.volumes.make_missing(request.volumes)
         gpus = self._config.gpus.devices(request.gpus) if request.gpus else None
+        if self.blank.can_become(request) and self._take_blank(request, sock):
+            return
         limits = CgroupLimits(request.processes, request.memory, request.cpus, gpus)
         group = self._group_of(request.beside) if request.beside else self._cgroups.make(limits)
         try:
@@ -256,25 +255,16 @@ class SandboxTable:
         except OSError:
             self._dismiss(group)
             raise
-        lease = None if self._leases is None else self._leases.take()
-        record = SandboxRecord(
-            *(request.name, ours, group, request.layers, lease),
-            project=request.project,
-            volumes=bool(request.volumes),
-        )
-        if (wanted := request.at_end) is not None:
-            layer = SnapshotAtEndRequest(name=request.name, layer=wanted.layer, room=wanted.room)
-            record.at_end = layer, wanted.number
-
+        record = _record(request, ours, group, self.births.lease())
         try:
             mapped = self._config.mapped_for(request)
             with gate, group.open() as cgroups:
                 plan = self._plan(request, folder=cgroups.folder is not None)
-                pid = self.forker.fork(plan, self._owner(lease), sock, gate, cgroups)
+                pid = self.births.fork(plan, record.lease, sock, gate, cgroups)
                 self._alive[pid] = record
                 record.pid = pid
                 try:
-                    self._let_go(pid, mapped, record, ours)
+                    self.births.let_go(pid, record.lease, mapped, ours)
                 finally:
                     # Last, because PID 1 waits for the rest; and whatever has become of that.
                     self._engine.tell(SandboxBorn(name=record.name, pid=pid))
@@ -283,6 +273,17 @@ class SandboxTable:
                 self._forget(record)
             record.close()  # which PID 1 takes as the order to exit
             raise
+
+    def _take_blank(self, request: CreateRequest, sock: socket.socket) -> bool:
+        """Have the blank become a sandbox; whether it is going to."""
+        blank = self.blank.become(self._plan(request, folder=False), request, sock)
+        if blank is None:
+            return False
+        record = _record(request, blank.gate, blank.group, blank.lease)
+        self._alive[blank.pid] = record
+        record.pid = blank.pid
+        self._engine.tell(SandboxBorn(name=record.name, pid=blank.pid))
+        return True
 
     def _plan(self, request: CreateRequest, *, folder: bool) -> SandboxPlan:
         return SandboxPlan(
@@ -296,34 +297,6 @@ class SandboxTable:
             gpus=request.gpus,
             folder=folder,
         )
-
-    def _owner(self, lease: int | None) -> int | None:
-        """Whose the user namespace of a sandbox is; `None` for the zygote's own id."""
-        if lease is None or not self._own_ids:
-            return lease
-        return lease + self._ids - 1  # the last id of its own, which programs seldom have
-
-    def _let_go(
-        self, pid: int, mapped: list[str], record: SandboxRecord, gate: socket.socket
-    ) -> None:
-        """Let PID 1 continue, which waits, with the ids and the mounts that it needs."""
-        oom.kill_first(pid)
-        if self._user_namespace:
-            # Only from outside can more than one id be mapped: user_namespaces(7). Until then the
-            # child has no id that it could make files with, so it waits.
-            own = record.lease if self._own_ids else None
-            idmap.write_map(pid, self._shift if own is None else own, self._ids)
-        copies: list[int] = []
-        if mapped:
-            users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                copies = open_mapped(mapped, users)
-            finally:
-                os.close(users)
-        try:
-            send_go(gate, copies)
-        finally:
-            close_mapped(copies)
 
     def _clear_up(self, record: SandboxRecord) -> None:
         """It is dead: free what it wrote, then tell."""
@@ -356,8 +329,7 @@ class SandboxTable:
 
     def _forget(self, record: SandboxRecord) -> None:
         """Free what it had of the machine."""
-        if self._leases is not None and record.lease is not None:
-            self._leases.give_back(record.lease)
+        self.births.give_back(record.lease)
         self._dismiss(record.group)
 
     def _group_of(self, name: str) -> SandboxGroup:
@@ -384,6 +356,20 @@ class SandboxTable:
         self._engine.tell(
             SandboxEnded(name=name, out_of_memory=out_of_memory, failed=failed, used=used)
         )
+
+
+def _record(
+    request: CreateRequest, gate: socket.socket, group: SandboxGroup, lease: int | None
+) -> SandboxRecord:
+    record = SandboxRecord(
+        *(request.name, gate, group, request.layers, lease),
+        project=request.project,
+        volumes=bool(request.volumes),
+    )
+    if (wanted := request.at_end) is not None:
+        layer = SnapshotAtEndRequest(name=request.name, layer=wanted.layer, room=wanted.room)
+        record.at_end = layer, wanted.number
+    return record
 
 
 def _figures(counted: GroupUsage, used: ProcessUsage) -> Figures:

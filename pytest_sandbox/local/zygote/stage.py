@@ -101,7 +101,7 @@ def build(request: SetupRequest, machine: OpenedMachine, etc: skeleton.Chosen) -
     mounts.mount("stage", _AT, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0755")
     for name in (
         *("skeleton", "trees", "dev", "layers", "volumes", "box", "root", "proc", "sys", "empty"),
-        *("memory", "work", "hidden", "images", "foreign"),
+        *("memory", "work", "hidden", "images", "foreign", *root_mounts.FOLDERS_AHEAD),
     ):
         os.mkdir(f"{_AT}/{name}", 0o755)
     trees = in_order(tree for folder in folders if (tree := folder.attach(_AT)) is not None)

@@ -62,6 +62,8 @@ class Zygote:
         self._sandboxes = SandboxTable(setup, engine, files, self._processes)
         self._handlers: dict[type[Message], Callable[[Any, int, list[int]], None]] = {
             messages.CreateRequest: self._sandboxes.create,
+            messages.KeepBlankRequest: self._sandboxes.blank.keep,
+            messages.DropBlankRequest: self._sandboxes.blank.drop,
             messages.KillRequest: self._sandboxes.kill,
             messages.FreeAgentRequest: self._sandboxes.free_agent,
             messages.UsageRequest: self._sandboxes.tell_usage,
@@ -69,8 +71,8 @@ class Zygote:
             messages.ExportRequest: files.export,
             messages.LoadRequest: files.load,
             messages.HideRequest: files.hide,
-            messages.DropLayerRequest: files.drop_layer,
-            messages.DropVolumeRequest: files.drop_volume,
+            messages.DropLayerRequest: self._drop_layer,
+            messages.DropVolumeRequest: self._drop_volume,
             messages.LendLayerRequest: files.lend_layer,
             messages.TakeLayerRequest: files.take_layer,
             UnpackRequest: files.unpack,
@@ -87,11 +89,11 @@ class Zygote:
         gc.collect()
         gc.freeze()
         try:
-            self._sandboxes.forker.start()
+            self._sandboxes.births.forker.start()
             self._loop()
         finally:
             self._sandboxes.kill_all()
-            self._sandboxes.forker.stop()
+            self._sandboxes.births.forker.stop()
             # PR_SET_PDEATHSIG would end them too, but only after us: then nothing would be left to
             # collect them, and a group with a process in it cannot be removed.
             for pid in (*self._files.pids, *self._processes.pids):
@@ -160,6 +162,18 @@ class Zygote:
         elif lost.number:
             self._engine.tell(Failed.of(lost), number=lost.number)
         # Else it came with a socket for the answer, which is closed now.
+
+    def _drop_layer(self, request: messages.DropLayerRequest, number: int, fds: list[int]) -> None:
+        if self._sandboxes.blank.holds_layer(request.number):
+            self._sandboxes.blank.end()
+        self._files.drop_layer(request, number, fds)
+
+    def _drop_volume(
+        self, request: messages.DropVolumeRequest, number: int, fds: list[int]
+    ) -> None:
+        if self._sandboxes.blank.holds_volume(request.number):
+            self._sandboxes.blank.end()
+        self._files.drop_volume(request, number, fds)
 
     def _about_files(self, request: Any, number: int, fds: list[int]) -> None:
         """Serve a request about the files of one sandbox."""

@@ -140,6 +140,14 @@ class ZygoteLink:
         self._send(request, (sock.detach(),), number=int(request.name))
         self._tasks[request.name] = task
 
+    def keep_blank(self, processes: int, memory: int, cpus: float | None) -> None:
+        """Have a PID 1 made ahead, with such limits, unless there is one."""
+        self._tell(messages.KeepBlankRequest(processes=processes, memory=memory, cpus=cpus))
+
+    def drop_blank(self) -> None:
+        """Have that ended before anything that is asked for later."""
+        self._tell(messages.DropBlankRequest())
+
     def answer_to_come(self, answer: type[A]) -> tuple[int, asyncio.Future[Answer[A]]]:
         """A number for an answer besides that to the request which names it, and that answer."""
         return self._answers.add(answer)

@@ -180,7 +180,7 @@ class LocalMemorySnapshots:
         """End what was made ahead in the engine; return whether there was any."""
         if self._factory is None:
             return await self._others()
-        return any(await asyncio.gather(self._others(), self._factory.pool.clear()))
+        return any(await asyncio.gather(self._others(), self._factory.clear_ahead()))
 
     async def close(self) -> None:
         """End every task and release everything."""
@@ -229,6 +229,7 @@ class LocalMemorySnapshots:
             # A version alone tells little: whether CRIU works depends on the kernel's
             # configuration, on capabilities and on security modules.
             await self._try(factory)
+            factory.prepare_first()
         except BaseException:
             await asyncio.shield(factory.close())
             raise

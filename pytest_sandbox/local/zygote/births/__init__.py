@@ -1,0 +1,1 @@
+"""Making PIDs 1: those of sandboxes, and one that is made ahead."""
