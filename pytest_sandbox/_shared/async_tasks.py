@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,8 +16,10 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
 
-#: The task, in whose context this is, that ends when its work does: nobody can cancel it.
-_lasting: ContextVar[asyncio.Task[Any] | None] = ContextVar("pytest_sandbox_lasting", default=None)
+#: The task, in whose context this is, that ends when its work does: nobody can cancel it. Not held:
+#: the task holds its context, and those that it starts get a copy, and may live longer.
+_lasting: ContextVar[Callable[[], asyncio.Task[Any] | None]]
+_lasting = ContextVar("pytest_sandbox_lasting", default=lambda: None)
 
 
 def background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -34,7 +37,9 @@ def retrieve(task: asyncio.Future[Any]) -> None:
 
 async def lasting(work: Awaitable[T]) -> T:
     """Await work in a task of its own, which nobody cancels: in it, `finish` needs no other one."""
-    _lasting.set(asyncio.current_task())
+    task = asyncio.current_task()
+    assert task is not None
+    _lasting.set(weakref.ref(task))
     return await work
 
 
@@ -48,7 +53,7 @@ async def finish(
         undo: takes the result if the caller was cancelled, so that nothing is left behind that
             has no owner. If it is a coroutine function, it runs in the background.
     """
-    if _lasting.get() is asyncio.current_task():
+    if _lasting.get()() is asyncio.current_task():
         return await work
     task = asyncio.ensure_future(lasting(work))
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -239,6 +240,28 @@ def test_what_is_finished_within_something_else_needs_no_task_of_its_own() -> No
         outer_task, inner_task, done = tasks
         assert outer_task is inner_task is not caller
         assert done == "done"
+
+    run(main)
+
+
+def test_what_is_finished_holds_itself_no_longer() -> None:
+    async def main(clock: VirtualClock) -> None:
+        tasks: list[weakref.ref[Any]] = []
+
+        async def work() -> None:
+            tasks.append(weakref.ref(asyncio.current_task()))
+            lives_longer.append(asyncio.ensure_future(asyncio.sleep(0)))
+
+        lives_longer: list[asyncio.Task[None]] = []
+        gc.collect()
+        gc.disable()
+        try:
+            await finish(work())
+            await asyncio.sleep(0)
+            assert tasks[0]() is None
+        finally:
+            gc.enable()
+        await asyncio.wait(lives_longer)
 
     run(main)
 
