@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -117,5 +118,12 @@ class Carrier(OneBuffer):
         """Tell whoever waits."""
         self.gone.set()
         if self._session is not None:
-            self._session.lost(self.transport, str(exc) if exc else "the connection was closed")
+            reason = in_words(exc) if exc else "the connection was closed"
+            self._session.lost(self.transport, reason)
         self._say_first(exc or ConnectionResetError("the connection was closed"))
+
+
+def in_words(error: BaseException) -> str:
+    """What the kernel says of an error; asyncio has put a text of its own in the place of that."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number and number > 0 else str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
@@ -13,6 +12,7 @@ from pytest_sandbox.engine import EngineUnavailable
 from ..near.channel import FarChannel
 from ..near.connection import FarConnection
 from . import frames
+from .carrier import in_words
 from .dialing import dial
 from .frames import DamagedFrame
 from .hello import Hello, own_version, printable
@@ -138,7 +138,7 @@ class NearLink(FarConnection):
                 return
             except ConnectionRefusedError as error:
                 if now >= refused_since + self._timing.refused:
-                    session.end(f"the connection was lost ({lost}), and now {_in_words(error)}")
+                    session.end(f"the connection was lost ({lost}), and now {in_words(error)}")
                     return
             except (OSError, asyncio.TimeoutError):
                 refused_since = loop.time()
@@ -182,7 +182,7 @@ def _unreachable(address: RemoteAddress, timing: Timing, error: BaseException) -
     why = (
         f"nothing came for {timing.dial:g} s"
         if isinstance(error, asyncio.TimeoutError)
-        else _in_words(error)
+        else in_words(error)
     )
     return EngineUnavailable(
         f"{address.place} cannot be reached: {why}",
@@ -191,9 +191,3 @@ def _unreachable(address: RemoteAddress, timing: Timing, error: BaseException) -
         else "Is `pytest-sandbox serve --listen` running there, and does a firewall let its port "
         "through?",
     )
-
-
-def _in_words(error: BaseException) -> str:
-    """What the kernel says of an error; asyncio has put a text of its own in the place of that."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number and number > 0 else str(error)

@@ -246,7 +246,7 @@ async def test_a_far_side_that_takes_connections_and_says_nothing_is_given_up() 
     """As one that is stopped: the kernel takes connections for it."""
     patient = replace(QUICK, dial=1000.0)
     async with (
-        far_side(timing=patient) as far,
+        far_side(timing=replace(patient, pings=1000)) as far,  # which does not notice first
         Relay().to(far.address.port) as relay,
         near_side(replace(far.address, port=relay.port), timing=patient) as near,
     ):
@@ -261,7 +261,7 @@ async def test_a_far_side_that_takes_connections_and_says_nothing_is_given_up() 
 async def test_the_time_without_a_word_counts_from_the_last_one() -> None:
     """So a near side that waits for less than it takes to notice does not connect again."""
     async with (
-        far_side() as far,
+        far_side(timing=replace(QUICK, pings=1000)) as far,  # which does not notice first
         Relay().to(far.address.port) as relay,
         near_side(replace(far.address, port=relay.port, lease=0.1)) as near,
     ):
