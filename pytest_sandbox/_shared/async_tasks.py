@@ -88,9 +88,15 @@ def undo_when_done(
 
 async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait until they have ended; their results and errors are dropped."""
+    under_way = []
     for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        if task.done():
+            retrieve(task)
+        else:
+            task.cancel()
+            under_way.append(task)
+    if under_way:  # to wait for nothing takes a turn of the event loop
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:

@@ -3,6 +3,7 @@
 The names listed here are for a server in the same process, as `inmemory/` has it.
 """
 
+from .call_stream import CallStream as CallStream
 from .channels import WINDOW as WINDOW
 from .channels import WINDOWS as WINDOWS
 from .dual import Dual as Dual
@@ -14,6 +15,7 @@ from .wide_channel import WideChannel as WideChannel
 __all__ = [
     "WINDOW",
     "WINDOWS",
+    "CallStream",
     "Dual",
     "Server",
     "WideChannel",

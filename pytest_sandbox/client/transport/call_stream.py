@@ -135,6 +135,13 @@ class CallStream(Stream[Req, Res]):
             self._frames.end_stream(self._id)
             self._connection.flush()
 
+    def end_later(self) -> None:
+        """Say the same with what is sent next, or soon: the server has ended the call."""
+        stream = self._frames.streams.get(self._id)
+        if stream is not None and not stream.ended and self._protocol is not None:
+            self._frames.end_stream(self._id)
+            self._protocol.flush_later()
+
     async def _begin(self) -> None:
         if self._protocol is None:
             connected = await self._until(self._channel.__connect__())

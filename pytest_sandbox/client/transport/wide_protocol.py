@@ -11,6 +11,7 @@ connection is lost: headers of a call, and messages. Such a call would wait for 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from grpclib.exceptions import StreamTerminatedError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a frame that a server may send.
 FRAME = 1024 * 1024
+#: Seconds that what nobody waits for may wait for something else to be sent with.
+_LATER = 0.02
 
 
 class WideProtocol(H2Protocol, OneBuffer):
@@ -40,6 +43,7 @@ class WideProtocol(H2Protocol, OneBuffer):
     processor: AnswersProcessor
     frames: PlainConnection
     joined: JoinedWrites
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin a connection."""
@@ -59,8 +63,20 @@ class WideProtocol(H2Protocol, OneBuffer):
         self.connection.initialize()
         self.processor = AnswersProcessor(self.handler, self.connection)
 
+    def flush_later(self) -> None:
+        """Send what there is with what is sent next, or soon."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATER, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        if not self.connection.is_closing():
+            self.connection.flush()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """End all calls, and those that wait to be sent."""
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
         self.processor.register = _refuse  # type: ignore[method-assign]
         self.connection.write_ready.set()

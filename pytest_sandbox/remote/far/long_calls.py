@@ -102,14 +102,23 @@ async def _converse(
             await reports.changed()
             if reading.done():
                 reading.result()
-            if (report := reports.take()) is not None:
-                await send(report)
-                if reports.exit_told and exit_told is not None:
-                    _done(exit_told)
+            report = reports.take()
+            if report is None:
+                continue
+            if reports.complete:  # before the last report, so that the end goes out with it
+                await _stop(reading, carried_out)
+            await send(report)
+            if reports.exit_told and exit_told is not None:
+                _done(exit_told)
     finally:
         reports.close()
-        await cancel_and_wait(reading)
-        await carried_out.close()
+        await _stop(reading, carried_out)
+
+
+async def _stop(reading: asyncio.Task[None], carried_out: Orders) -> None:
+    """Take no more orders."""
+    await cancel_and_wait(reading)
+    await carried_out.close()
 
 
 async def _end_of(held: HeldTask) -> TaskEnd:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from google.protobuf.message import DecodeError
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from grpclib.client import ServiceMethod, Stream, UnaryUnaryMethod
+    from grpclib.client import ServiceMethod, UnaryUnaryMethod
+
+    from pytest_sandbox.client.transport import CallStream
 
     from .connection import FarConnection
 
@@ -160,11 +162,11 @@ class FarCall(Generic[Request, Reply]):
         self._calls = calls
         self._method = method
         self._ended = self._complete = False
-        self._stream: Stream[Request, Reply]
+        self._stream: CallStream[Request, Reply]
 
     async def __aenter__(self) -> FarCall[Request, Reply]:
         self._calls.check()
-        self._stream = self._method.open()
+        self._stream = cast("CallStream[Request, Reply]", self._method.open())
         await self._stream.__aenter__()
         return self
 
@@ -210,7 +212,9 @@ class FarCall(Generic[Request, Reply]):
         """
         reply: Reply | None = await self._do(self._stream.recv_message)
         if reply is None:
-            await self.end()
+            if not self._ended:
+                self._ended = True
+                self._stream.end_later()
             await self._do(self._stream.recv_trailing_metadata)
             self._complete = True
         elif reply.HasField("failure"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from pytest_sandbox._http2 import frames
+from pytest_sandbox.client.transport import wide_protocol
 from pytest_sandbox.engine import ProcessSpec, Task, TaskSpec
 from pytest_sandbox.remote.near.engine import RemoteEngine
 
@@ -36,4 +39,44 @@ async def test_a_sandbox_and_its_first_command_take_two_and_a_further_one_takes_
     assert trips == 1
     _, trips = await way.round_trips(task.kill())
     assert trips == 1
+    await way.close()
+
+
+def kinds(data: bytes) -> list[int]:
+    """Of the frames in it."""
+    reader = frames.FrameReader(2**20)
+    return [frame.kind for frame in reader.read(data)]
+
+
+@pytest.mark.parametrize("later", [1000.0, 0.0], ids=["together", "alone"])
+@pytest.mark.asyncio
+async def test_a_command_is_one_message_there_and_two_back(
+    later: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end goes with its last output, and with the next command if that comes soon."""
+    monkeypatch.setattr(wide_protocol, "_LATER", later)
+    way = LongWay()
+    engine = RemoteEngine(way.meet)
+    starting = asyncio.ensure_future(engine.start())
+    await way.connected.wait()
+    await way.round_trips(asyncio.wait_for(starting, 30))
+    task, _ = await way.round_trips(engine.create(TaskSpec()))
+    await way.round_trips(run(task))
+    written: list[list[list[int]]] = [[], []]
+    for end, session in enumerate(way.ends):
+
+        def write(data: bytes, end: int = end, before: Any = session.write) -> None:
+            written[end].append(kinds(data))
+            before(data)
+
+        monkeypatch.setattr(session, "write", write)
+
+    for _ in range(3):
+        await way.round_trips(run(task))
+
+    begin, last = [frames.HEADERS, frames.DATA], [frames.DATA, frames.HEADERS]
+    assert written[1] == [begin, last] * 3
+    # The one before the three, which is not counted, has an end too.
+    there = [[frames.DATA, *begin]] * 3 if later else [begin, [frames.DATA]] * 2 + [begin]
+    assert written[0][: len(there)] == there
     await way.close()
