@@ -153,6 +153,10 @@ async def test_a_copy_in_a_sandbox_that_was_made_ahead_goes_on_too(
         await talk.task.kill()
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 async def test_a_sandbox_in_which_a_restore_was_begun_in_vain_is_not_used(
     engine: LocalEngine,
 ) -> None:
@@ -163,7 +167,7 @@ async def test_a_sandbox_in_which_a_restore_was_begun_in_vain_is_not_used(
     copies = [await resumed(engine, image) for _ in range(2)]
     spare = await ahead(engine, image)
     assert spare.restoring is not None
-    for pid in map(int, Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children").read_text().split()):
+    for pid in children_of(zygote.pid):
         if not is_forker(pid) and pid not in zygote._pids.values():
             os.kill(pid, signal.SIGKILL)
     deadline = asyncio.get_running_loop().time() + 30
