@@ -344,7 +344,8 @@ async def test_a_copy_takes_no_more_memory(engine: LocalEngine) -> None:
     busy = await while_busy(engine, task)
     copied = room - store.room
     in_place = await task.snapshot(end=True)
-    assert copied <= room - copied - store.room
+    few_folders = 64 << 10  # which a layer has beside its files; a large page is 2 MiB
+    assert copied <= room - copied - store.room + few_folders
 
     for image in (busy, in_place):
         await engine.forget(image)
