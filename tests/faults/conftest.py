@@ -59,9 +59,9 @@ class Machine:
         return found
 
     def children(self, pid: int) -> list[int]:
-        """Those below a process, without the one that forks sandboxes for a zygote."""
+        """Those below a process, without what a zygote has for sandboxes to come."""
         found = [child for child in self.family() if parent_of(child) == pid]
-        return [each for each in found if not is_forker(each)]
+        return [each for each in found if not is_for_others(each)]
 
     def zygote(self) -> int:
         """The process that makes sandboxes."""
@@ -130,8 +130,10 @@ def parent_of(pid: int) -> int:
     return int(fields[1]) if fields and fields[0] not in "ZX" else 0
 
 
-def is_forker(pid: int) -> bool:
-    return text(f"/proc/{pid}/cmdline").startswith("pytest-sandbox forker")
+def is_for_others(pid: int) -> bool:
+    """Whether a zygote has it fork sandboxes, or keeps it for one of any kind."""
+    titles = ("pytest-sandbox forker", "pytest-sandbox blank")
+    return text(f"/proc/{pid}/cmdline").startswith(titles)
 
 
 def groups_of(pid: int) -> list[str]:
