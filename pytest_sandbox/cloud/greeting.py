@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.empty_pb2 import Empty
 from grpclib import GRPCError, Status
 
-from pytest_sandbox._shared.network.http_proxy import OFF
+from pytest_sandbox._shared.network.http_proxy import OFF, is_off
 from pytest_sandbox.engine import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def greet(control: ControlPlane, warnings: CloudWarnings) -> None:
         warnings: takes what Modal warns of.
 
     Raises:
-        EngineUnavailable: Modal cannot be reached, or lets this client not in; the remedy says
+        EngineUnavailable: Modal cannot be reached, or does not let this client in; the remedy says
             whose fault that is.
     """
     try:
@@ -60,7 +60,7 @@ def _refusal(settings: CloudSettings, error: GRPCError) -> EngineUnavailable:
         return EngineUnavailable(
             f"Modal ({server}) does not take {what} {settings.who!r}, which is that of "
             f"{settings.source}: {said}",
-            _MAKE_ONE if settings.oauth is None else "Get new ones from the service that has it.",
+            _MAKE_ONE if settings.oauth is None else "Get new ones from the service that has them.",
         )
     if error.status is Status.FAILED_PRECONDITION:
         return EngineUnavailable(
@@ -69,8 +69,8 @@ def _refusal(settings: CloudSettings, error: GRPCError) -> EngineUnavailable:
         )
     if error.status is Status.PERMISSION_DENIED:
         return EngineUnavailable(
-            f"Modal ({server}) lets {settings.who!r}, which is that of {settings.source}, not in: "
-            f"{said}",
+            f"Modal ({server}) does not let {settings.who!r} in, which is that of "
+            f"{settings.source}: {said}",
             "Ask who manages the workspace: https://modal.com/settings",
         )
     if error.status in (Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED):
@@ -86,7 +86,7 @@ def _network_remedy() -> str:
     remedy = "Check the network of this machine, and MODAL_SERVER_URL if it is set; whether Modal "
     remedy += "is up, https://status.modal.com says."
     proxies = sorted(name for name in os.environ if name.upper() in _PROXIES and os.environ[name])
-    if proxies and not os.environ.get(OFF):
+    if proxies and not is_off():
         remedy += f" There may be a proxy on the way, by {', '.join(proxies)}: NO_PROXY names "
         remedy += f"hosts that are reached without it, and {OFF}=1 turns it off."
     return remedy

@@ -2,11 +2,15 @@
 
 import hashlib
 import io
+import os
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_sandbox._proto.volumes_pb2 import BlobCreateResponse
 from pytest_sandbox.client import Image, Sandbox, Volume
 from pytest_sandbox.client.exceptions import ServiceError
 from pytest_sandbox.client.files import uploads
@@ -131,6 +135,72 @@ def test_an_answer_without_end(run_in_cloud: Any, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(ServiceError, match="answers without end"):
         b"".join(volume.read_file("file"))
+
+
+def test_an_address_to_which_nothing_is_sent(
+    run_in_cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the address shown: whoever knows it may write there."""
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    answer = run.cloud.parts.answer
+    monkeypatch.setattr(socket, "create_connection", pytest.fail)
+    for url in (
+        "http://a.test/part?s=s3cret",
+        "http://169.254.169.254/part?s=s3cret",
+        "https:///part?s=s3cret",
+        "https://a.test:x/part?s=s3cret",
+        "https://127.0.0.2:1/a b?s=s3cret",
+        "https://127.0.0.2:1/\u00e9?s=s3cret",
+        f"https://{'a' * 64}.test/part?s=s3cret",
+        "ftp://a.test/part?s=s3cret",
+    ):
+
+        def elsewhere(length: int, digest: str, url: str = url) -> BlobCreateResponse:
+            given: BlobCreateResponse = answer(length, digest)
+            for each in given.multiparts.items:
+                each.upload_urls[0] = url
+            return given
+
+        monkeypatch.setattr(run.cloud.parts, "answer", elsewhere)
+
+        with pytest.raises(ServiceError, match="the server gave an address") as caught:
+            put(run.client)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_an_error_of_s3_is_shown_without_what_it_was_signed_with() -> None:
+    body = (
+        b"<Error><Code>SignatureDoesNotMatch</Code><Message>The signature does not match.</Message>"
+        b"<AWSAccessKeyId>AKIA1</AWSAccessKeyId><StringToSign>s3cret</StringToSign></Error>"
+    )
+    with pytest.raises(ServiceError) as caught:
+        web._checked("PUT", "https://s3.test/part?s=s3cret", web.WebAnswer(403, body, ""))
+
+    assert str(caught.value) == (
+        "PUT of a content: s3.test answered 403, "
+        "'SignatureDoesNotMatch: The signature does not match.'"
+    )
+
+
+def test_certificates_are_those_of_other_connections(
+    run_in_cloud: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of `certifi` where the machine has none, and an error says what to do."""
+    run = run_in_cloud(CloudOptions(part_size=PART))
+    run.client.hello()
+    authority = os.environ["SSL_CERT_FILE"]
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(ServiceError, match=r"its certificate is not trusted.* in SSL_CERT_FILE"):
+        put(run.client)
+    (tmp_path / "certifi.py").write_text(f"def where():\n    return {authority!r}\n")
+    monkeypatch.delitem(sys.modules, "certifi", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    web._trusting_file.cache_clear()
+    try:
+        assert b"".join(put(run.client).read_file("file")) == CONTENT
+    finally:
+        web._trusting_file.cache_clear()
+        sys.modules.pop("certifi", None)
 
 
 def test_a_file_that_becomes_shorter() -> None:

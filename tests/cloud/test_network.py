@@ -1,20 +1,31 @@
 """The way to Modal's servers: proxies, certificates, and networks that do not work."""
 
 import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 from google.protobuf.empty_pb2 import Empty
 from grpclib import GRPCError, Status
 
-from pytest_sandbox._shared.network.http_proxy import ProxyError, ProxyServer, parse_proxy, proxy_to
+from pytest_sandbox._shared.network import http_proxy
+from pytest_sandbox._shared.network.http_proxy import (
+    ProxyError,
+    ProxyRefused,
+    ProxyServer,
+    connect_through,
+    parse_proxy,
+    proxy_to,
+)
 from pytest_sandbox.client import Sandbox
 from pytest_sandbox.cloud import greeting
 from pytest_sandbox.cloud.control import ControlPlane
 from pytest_sandbox.cloud.transport import channel
+from pytest_sandbox.cloud.transport.connections import Connections
 from pytest_sandbox.cloud.transport.settings import CloudSettings
 from pytest_sandbox.cloud.warnings_of_modal import CloudWarnings
 from pytest_sandbox.engine import EngineUnavailable
@@ -142,7 +153,7 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("url", ["https://u:p@host:1", "socks4://u:p@host:1", "http://u:p@host:x"])
 def test_a_proxy_that_cannot_be_used(url: str) -> None:
-    with pytest.raises(ProxyError, match="is none that can be used: name one as") as caught:
+    with pytest.raises(ProxyError, match="cannot be used: name one as") as caught:
         parse_proxy(url)
     assert "u:p" not in str(caught.value)
 
@@ -244,3 +255,83 @@ def test_a_call_that_is_not_answered(network: Between, monkeypatch: pytest.Monke
         Status.DEADLINE_EXCEEDED,
         f"{cloud.url} gave no answer",
     )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://some:p4ss/word@host:3128",
+        "http://some:12#p4ss@host:3128",
+        "socks5://some:p4ss?@host",
+        "http://some:p4ss\u2100@host:3128",
+        "http://some:p4ss@[::1",
+        f"socks5://some:{'p4ss' * 64}@host",
+    ],
+)
+def test_a_password_that_spoils_the_address_of_a_proxy(url: str) -> None:
+    """None of it is shown, nor is the beginning of the password taken for a port."""
+    with pytest.raises(ProxyRefused, match="cannot be used") as caught:
+        parse_proxy(url)
+    assert "some" not in str(caught.value)
+    assert "p4ss" not in str(caught.value)
+
+
+def test_a_proxy_that_answers_slowly_has_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many bytes it sends, one by one."""
+    now = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: float(next(now)))
+    monkeypatch.setattr(http_proxy, "real", clock)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = ProxyServer("http", "127.0.0.1", server.getsockname()[1])
+        server.settimeout(10)
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 " + b"x" * 1000)
+                connection.recv(4096)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ProxyError, match=r"gave no way to a\.test:443: timed out"):
+            connect_through(proxy, "a.test", 443, 20.0)
+        thread.join()
+
+
+async def opened(connections: Connections) -> None:
+    async with connections.channel():
+        pass
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+def test_a_proxy_that_refuses_is_asked_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a worker that still starts is waited for."""
+    with between(kind.rstrip("5")) as proxy:
+        proxy.user = "some:word"
+        monkeypatch.setenv("HTTPS_PROXY", f"{kind}://some:wrong@127.0.0.1:{proxy.port}")
+
+        async def connect() -> str:
+            connections = Connections(["https://127.0.0.2:1"], patience=310.0)
+            with pytest.raises(GRPCError) as caught:
+                await asyncio.wait_for(opened(connections), 5)
+            return str(caught.value.message)
+
+        said = asyncio.run(connect())
+    assert "cannot connect to https://127.0.0.2:1: the proxy" in said
+    assert "wrong" not in said
+
+
+def test_a_host_that_no_proxy_takes() -> None:
+    with between("socks") as proxy:
+        socks = ProxyServer("socks5h", "127.0.0.1", proxy.port)
+        with pytest.raises(ProxyError, match="gave no way to"):
+            connect_through(socks, f"{'a' * 64}.test", 443, 10.0)
+        with pytest.raises(ProxyError, match="takes no host of"):
+            connect_through(socks, "a." * 200 + "test", 443, 10.0)
+
+
+def test_a_switch_for_proxies_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODAL_DISABLE_API_PROXY", "0")
+    monkeypatch.setenv("HTTPS_PROXY", "127.0.0.1:1")
+
+    assert "by HTTPS_PROXY" in refusal(settings_at("https://127.0.0.2:1")).remedy

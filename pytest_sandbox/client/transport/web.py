@@ -6,12 +6,17 @@ Transfers are tried again as Modal's client does it, and go by the proxy that th
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
+import os
+import re
 import urllib.parse
 from typing import IO, TYPE_CHECKING
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.network.http_proxy import connect_through, proxy_to
+from pytest_sandbox._shared.network.loopback import is_loopback
+from pytest_sandbox._shared.network.trusted import trusting, why_not_trusted
 
 from ..exceptions import ServiceError
 
@@ -34,6 +39,10 @@ _ANSWER = 64 * 1024**2
 #: How often a content is sent, and fetched, and seconds before the second attempt.
 _PUTS, _FIRST_PUT = 3, 0.3
 _GETS, _FIRST_GET = 5, 0.1
+#: What an address is written in.
+_PRINTED = re.compile("[!-~]+")
+#: What storages as S3 say of an error; the rest may have credentials in it.
+_S3_ERROR = re.compile("<Code>([^<]{1,100})</Code>\\s*<Message>([^<]{1,500})</Message>")
 #: Refusals of a request that may be taken a moment later.
 _PASSING = (408, 429)
 
@@ -168,19 +177,45 @@ async def _repeated(
 def _checked(method: str, url: str, answer: WebAnswer) -> WebAnswer:
     if answer.status not in (200, 206):
         said = answer.content[:1000].decode("utf-8", "replace")
+        if (error := _S3_ERROR.search(said)) is not None:
+            said = ": ".join(error.groups())
         host = urllib.parse.urlsplit(url).hostname
         raise ServiceError(f"{method} of a content: {host} answered {answer.status}, {said!r}")
     return answer
 
 
 def _failed(method: str, url: str, error: OSError) -> ServiceError:
-    return ServiceError(f"{method} of a content at {urllib.parse.urlsplit(url).hostname}: {error}")
+    said = why_not_trusted(error) or error
+    return ServiceError(f"{method} of a content at {urllib.parse.urlsplit(url).hostname}: {said}")
+
+
+def _address(method: str, url: str) -> urllib.parse.SplitResult:
+    """The parts of an address that the server has given. What follows the host is a secret.
+
+    Raises:
+        ServiceError: it is none, or everybody on the way would see the content.
+    """
+    try:
+        address = urllib.parse.urlsplit(url)
+        host = str(address.hostname or "")
+        host.encode("idna")  # fails for names that no resolver takes
+        usable = bool(address.port != 0 and host and _PRINTED.fullmatch(url))
+    except ValueError:
+        usable = False
+    if not usable or address.scheme not in ("https", "http"):
+        raise ServiceError(f"{method} of a content: the server gave an address that is no URL")
+    if address.scheme == "http" and not is_loopback(host):
+        raise ServiceError(
+            f"{method} of a content: the server gave an address at http://{host}, without TLS, "
+            "where everybody on the way would see the content; so nothing was sent"
+        )
+    return address
 
 
 def _request(
     method: str, url: str, body: Segment | bytes | None, headers: Mapping[str, str]
 ) -> WebAnswer:
-    address = urllib.parse.urlsplit(url)
+    address = _address(method, url)
     # The query is what allows it.
     target = urllib.parse.urlunsplit(("", "", address.path, address.query, ""))
     connection = _connection(str(address.hostname), address.port, secure=address.scheme == "https")
@@ -201,8 +236,13 @@ def _request(
 def _connection(host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:
     import http.client  # takes long, and few programs need it
 
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(host, port, timeout=_TIMEOUT, blocksize=_CHUNK)
+    connection = (
+        http.client.HTTPSConnection(
+            host, port, timeout=_TIMEOUT, blocksize=_CHUNK, context=_trusting()
+        )
+        if secure
+        else http.client.HTTPConnection(host, port, timeout=_TIMEOUT, blocksize=_CHUNK)
+    )
     proxy = proxy_to(host, tls=secure)
     if proxy is not None:
         through = connect_through(proxy, host, connection.port, _TIMEOUT)
@@ -212,13 +252,18 @@ def _connection(host: str, port: int | None, *, secure: bool) -> http.client.HTT
 
 
 def _spoken(connection: socket.socket, host: str) -> ssl.SSLSocket:
-    import ssl
-
     try:
-        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+        return _trusting().wrap_socket(connection, server_hostname=host)
     except OSError:
         connection.close()
         raise
+
+
+def _trusting() -> ssl.SSLContext:
+    return _trusting_file(os.environ.get("SSL_CERT_FILE"))
+
+
+_trusting_file = functools.cache(trusting)
 
 
 def _http_error() -> type[Exception]:

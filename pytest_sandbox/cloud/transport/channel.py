@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -12,9 +13,8 @@ from grpclib.config import Configuration
 from grpclib.protocol import H2Protocol
 
 from pytest_sandbox._shared.network.http_proxy import ProxyError, connect_through, proxy_to
+from pytest_sandbox._shared.network.trusted import trusting
 from pytest_sandbox.rpcs import StatusDetails
-
-from .trusted import trusting
 
 if TYPE_CHECKING:
     import socket
@@ -46,7 +46,7 @@ class CloudChannel(Channel):
         secure = parts.scheme == "https"
         self.server = parts.hostname or ""
         self._to = self.server, parts.port or (443 if secure else 80)
-        self._context = _tls() if secure else None
+        self._context = _tls(os.environ.get("SSL_CERT_FILE")) if secure else None
         super().__init__(
             *self._to,
             ssl=self._context,
@@ -75,7 +75,7 @@ class CloudChannel(Channel):
         proxy = proxy_to(self.server, tls=self._context is not None)
         if proxy is None:
             return await super()._create_connection()
-        connection = await asyncio.to_thread(connect_through, proxy, *self._to, CONNECT / 2)
+        connection = await asyncio.to_thread(connect_through, proxy, *self._to, CONNECT)
         try:
             return await self._speak(connection)
         except BaseException as error:
@@ -136,7 +136,8 @@ def _configuration() -> Configuration:
     )
 
 
-def _tls() -> ssl.SSLContext:
-    context = trusting(os.environ.get("SSL_CERT_FILE"))
+@functools.cache
+def _tls(file: str | None) -> ssl.SSLContext:
+    context = trusting(file)
     context.set_alpn_protocols(["h2"])
     return context

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from grpclib import GRPCError, Status
 from grpclib.exceptions import StreamTerminatedError
 
+from pytest_sandbox._shared.network.http_proxy import ProxyRefused
+from pytest_sandbox._shared.network.trusted import why_not_trusted
+
 from .channel import CALLS, CloudChannel
-from .trusted import why_not_trusted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -84,7 +86,8 @@ class Connections:
             try:
                 link = await self._first_of_all()
             except (OSError, asyncio.TimeoutError) as error:
-                if loop.time() + delay > until or isinstance(error, ssl.SSLError):
+                lasting = isinstance(error, (ssl.SSLError, ProxyRefused))
+                if lasting or loop.time() + delay > until:
                     raise GRPCError(
                         Status.UNAVAILABLE,
                         f"cannot connect to {' or '.join(self.urls)}: {_words(error)}",

@@ -1,13 +1,14 @@
-"""Whose certificates are trusted in connections to Modal."""
+"""Whose certificates are trusted in connections to Modal, and to where it keeps contents."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import ssl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
 
 
-@functools.cache
 def trusting(file: str | None) -> ssl.SSLContext:
     """A context for clients: it trusts what this machine trusts.
 
@@ -18,6 +19,8 @@ def trusting(file: str | None) -> ssl.SSLContext:
     Raises:
         OSError: the file is not there, or has no certificates.
     """
+    import ssl  # late: most runs need no certificates
+
     context = ssl.create_default_context()
     if file is None:
         with contextlib.suppress(ImportError, AttributeError):  # not there, or not whole
@@ -35,6 +38,8 @@ def trusting(file: str | None) -> ssl.SSLContext:
 
 def why_not_trusted(error: BaseException) -> str:
     """What is wrong with a certificate, and what to do; empty if that is not the error."""
+    import ssl
+
     if not isinstance(error, ssl.SSLCertVerificationError):
         return ""
     return (
