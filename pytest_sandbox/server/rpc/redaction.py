@@ -14,6 +14,18 @@ _METADATA = ("auth", "token", "secret", "jwt", "cookie", "password")
 #: Fields that are secret as a whole, by name or with their message; and fields that map names to
 #: secret values.
 _TEXTS = frozenset({"customer_supplied_encryption_key", "jwt", "sandbox_token", "token"})
+#: Addresses that let everybody who knows them write or read a content: of these, where they are is
+#: shown. Likewise.
+_ADDRESSES = frozenset(
+    {
+        "pytest_sandbox.BlobCreateResponse.upload_url",
+        "pytest_sandbox.MultiPartUpload.completion_url",
+        "pytest_sandbox.MultiPartUpload.upload_urls",
+        "pytest_sandbox.UploadUrlList.items",
+        "pytest_sandbox.VolumeGetFile2Response.get_urls",
+        "pytest_sandbox.VolumePutFiles2Response.MissingBlock.put_url",
+    }
+)
 _TEXT_OF_MESSAGE = "pytest_sandbox.SecretUpdateRequest.Update.value"
 _VALUES = frozenset(
     {
@@ -47,6 +59,7 @@ def _has_secrets(descriptor: Descriptor) -> bool:
     return any(
         field.name in _TEXTS | _VALUES
         or field.full_name == _TEXT_OF_MESSAGE
+        or field.full_name in _ADDRESSES
         or (field in _inner(descriptor) and _has_secrets(field.message_type))
         for field in descriptor.fields
     )
@@ -68,12 +81,24 @@ def _redact(message: Message) -> None:
     for field, value in message.ListFields():
         if field.name in _TEXTS or field.full_name == _TEXT_OF_MESSAGE:
             setattr(message, field.name, HIDDEN if isinstance(value, str) else HIDDEN.encode())
+        elif field.full_name in _ADDRESSES:
+            if isinstance(value, str):
+                setattr(message, field.name, _place(value))
+            else:
+                value[:] = [_place(each) for each in value]
         elif field.name in _VALUES:
             _hide_values(value)
         elif field in _inner(message.DESCRIPTOR):
             for each in _each(value):
                 if _has_secrets(each.DESCRIPTOR):
                     _redact(each)
+
+
+def _place(url: str) -> str:
+    """Where an address leads, without what follows."""
+    scheme, mark, rest = url.partition("://")
+    host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return f"{scheme}://{host}/{HIDDEN}" if mark else HIDDEN
 
 
 def _each(value: Message) -> Iterator[Message]:

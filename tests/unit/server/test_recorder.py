@@ -1,6 +1,8 @@
 """What the server writes down about calls, and what it does not."""
 
 import asyncio
+import base64
+import re
 from typing import Any, cast
 
 import pytest
@@ -16,11 +18,13 @@ from pytest_sandbox._proto import (
     router_pb2,
     sandboxes_pb2,
     secrets_pb2,
+    volumes_pb2,
 )
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.rpc import recorder
 from pytest_sandbox.server.rpc.auth import ListenerConfig, TokenPair
+from pytest_sandbox.server.rpc.redaction import public_message
 
 from .harness import Created, Harness, refused, serve
 
@@ -165,6 +169,34 @@ async def test_keys_of_encryption_are_not_told(server: Harness, rpcs: Rpcs) -> N
         await server.router.TaskSnapshotFilesystem(request, metadata=sandbox.auth)
     told = rpcs.of("TaskSnapshotFilesystem").one().request
     assert told.customer_supplied_encryption_key == b"[secret]"
+
+
+@pytest.mark.asyncio
+async def test_addresses_of_contents_are_not_told(server: Harness, rpcs: Rpcs) -> None:
+    """Whoever knows one may write or read there."""
+    digest = base64.b64encode(bytes(32)).decode()
+    await server.control.BlobCreate(
+        volumes_pb2.BlobCreateRequest(content_length=5, content_sha256_base64=digest)
+    )
+
+    (address,) = rpcs.of("BlobCreate").one().response.upload_urls.items
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\[secret\]", address)
+    answers = (
+        volumes_pb2.BlobCreateResponse(upload_url="https://s3.test/a?s=s3cret"),
+        volumes_pb2.MultiPartUpload(
+            upload_urls=["https://s3.test?s=s3cret"], completion_url="https://u:s3cret@s3.test/a"
+        ),
+        volumes_pb2.VolumeGetFile2Response(get_urls=["https://s3.test/a?s=s3cret", "s3cret"]),
+        volumes_pb2.VolumePutFiles2Response(
+            missing_blocks=[
+                volumes_pb2.VolumePutFiles2Response.MissingBlock(put_url="https://s3.test/s3cret")
+            ]
+        ),
+    )
+    for answer in answers:
+        shown = public_message(answer)
+        assert b"s3cret" not in shown
+        assert b"https://s3.test/[secret]" in shown
 
 
 @pytest.mark.asyncio
