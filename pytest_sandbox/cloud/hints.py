@@ -31,9 +31,12 @@ def explained(rpc: str, request: Any, error: GRPCError, settings: CloudSettings)
 def _hint(rpc: str, request: Any, error: GRPCError, settings: CloudSettings) -> str:
     who = f"{settings.who!r} ({settings.source})"
     if error.status is Status.UNAUTHENTICATED:
+        new = "Make a new token: modal token new"
+        if settings.oauth is not None:
+            new = "Get new ones from the service that has them"
         return (
             f"Modal does not take the credentials of {who} any more: they were deleted or have "
-            "expired while the run went on. Make a new token: modal token new"
+            f"expired while the run went on. {new}"
         )
     if error.status is Status.PERMISSION_DENIED:
         return f"Modal does not let {who} do that: ask who manages the workspace"

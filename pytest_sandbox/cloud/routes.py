@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from grpclib import GRPCError, Status
+
 from pytest_sandbox._proto.containers_pb2 import TaskGetCommandRouterAccessRequest
 from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxGetCommandRouterAccessRequest
 
@@ -91,7 +93,19 @@ class Routes:
         return known
 
     def server(self, access: RouterAccess) -> Connections:
-        """The connections to a router."""
+        """The connections to a router.
+
+        Raises:
+            GRPCError: it is without TLS, and Modal is not.
+        """
+        secure = all(each.startswith("https:") for each in self._control.settings.server_urls)
+        if secure and not access.url.startswith("https://"):
+            raise GRPCError(
+                Status.FAILED_PRECONDITION,
+                f"Modal names {access.url!r} as the server of a sandbox's commands: without TLS, "
+                "everybody on the way would see them and the token for them, so nothing was sent. "
+                "Try again with a new sandbox, and tell Modal if that does not help",
+            )
         if access.url not in self._servers:
             self._servers[access.url] = Connections([access.url], _PATIENCE)
         return self._servers[access.url]

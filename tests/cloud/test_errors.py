@@ -1,5 +1,6 @@
 """What users read when Modal refuses something in the middle of a run."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,14 @@ from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest, EnvironmentGet
 from pytest_sandbox._proto.common_pb2 import RPCRetryPolicy
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxTerminateRequest
 from pytest_sandbox.client import App, Sandbox
-from pytest_sandbox.client.exceptions import AuthError, NotFoundError, ResourceExhaustedError
+from pytest_sandbox.client.exceptions import (
+    AuthError,
+    Error,
+    NotFoundError,
+    ResourceExhaustedError,
+)
 from pytest_sandbox.cloud.hints import explained
+from pytest_sandbox.cloud.transport.oauth import OAuth
 from pytest_sandbox.cloud.transport.settings import CloudSettings
 
 from ..support.cloud import CloudOptions, RateLimit
@@ -38,6 +45,27 @@ def test_hints(status: Status, hint: str) -> None:
     assert str(error.message).startswith("Modal's words. ")
     assert hint in str(error.message)
     assert "as-1" not in str(error.message)
+
+
+def test_who_has_no_token_is_not_told_to_make_one() -> None:
+    oauth = replace(SETTINGS, oauth=OAuth("rt-1", "client", "cs-1", ""), token_id="")
+    error = explained("X", None, GRPCError(Status.UNAUTHENTICATED, "no"), oauth)
+
+    assert "credentials of 'client'" in str(error.message)
+    assert "new ones from the service that has them" in str(error.message)
+    assert "modal token new" not in str(error.message)
+
+
+def test_a_server_of_commands_without_tls(run_in_cloud: Any) -> None:
+    """It gets neither the commands nor the token for them."""
+    run = run_in_cloud()
+    sandbox = Sandbox.create("cat", client=run.client)
+    (task,) = run.app.sandboxes.all()
+    run.app._routes.know(task.task_id, "http://127.0.0.2:1", "t0ken", second=task.id)
+
+    with pytest.raises(Error, match=r"names 'http://127\.0\.0\.2:1' as the server of") as caught:
+        sandbox.run("echo", "hi")
+    assert "t0ken" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

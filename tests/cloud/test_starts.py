@@ -38,6 +38,20 @@ def test_credentials_of_the_environment(modal: None) -> None:
     assert "as-1" not in repr(found)
 
 
+@pytest.mark.parametrize("name", ["token_secret", "oauth_client_secret"])
+def test_credentials_with_the_line_end_of_another_system(
+    modal: None, tmp_path: Path, name: str
+) -> None:
+    """They cannot be sent, and what cannot be sent is not shown."""
+    with pytest.raises(EngineUnavailable) as caught:
+        read_settings({**TOKEN, f"MODAL_{name.upper()}": "as-s3cret\r"})
+    assert f"MODAL_{name.upper()} has '\\r' as character 10 of 10" in caught.value.reason
+    assert "s3cret" not in str(caught.value)
+    environ = configured(tmp_path, f'[default]\n{name} = "as-s3cr\u00e9t"\n')
+    with pytest.raises(EngineUnavailable, match=f"{name} of the profile 'default' of .* 8 of 9"):
+        read_settings(environ)
+
+
 def test_credentials_of_a_profile(modal: None, tmp_path: Path) -> None:
     text = """
         [default]

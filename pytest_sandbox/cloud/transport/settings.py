@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,18 @@ _HOW_TO_GET_ONE = (
     "Set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`, which asks Modal for a "
     "token and stores it. Without an account: --sandbox-engine=local"
 )
+
+#: What is sent as metadata, and what it is written in.
+_CREDENTIALS = frozenset(
+    {
+        "token_id",
+        "token_secret",
+        "oauth_refresh_token",
+        "oauth_client_id",
+        "oauth_client_secret",
+    }
+)
+_NOT_PRINTED = re.compile("[^!-~]")
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,11 @@ def read_settings(environ: Mapping[str, str]) -> CloudSettings:
 
     def setting(name: str) -> str:
         value = environ.get(f"MODAL_{name.upper()}", table.get(name))
-        return "" if value is None else str(value)
+        text = "" if value is None else str(value)
+        if name in _CREDENTIALS:
+            of_profile = f"MODAL_{name.upper()}" not in environ
+            _check_characters(name, text, f"the profile {profile!r} of {path}" * of_profile)
+        return text
 
     token_id, token_secret = setting("token_id"), setting("token_secret")
     oauth = read_oauth(setting)
@@ -129,6 +146,19 @@ def _check_token(token_id: str, token_secret: str, profile: str) -> None:
             f"the token for Modal has no {missing}",
             f"Set MODAL_TOKEN_{missing.upper()} too, or make a new token: modal token new",
         )
+
+
+def _check_characters(name: str, text: str, profile: str) -> None:
+    """Refuse what cannot be sent: the message has only the character that is wrong."""
+    wrong = _NOT_PRINTED.search(text)
+    if wrong is None:
+        return
+    where = f"{name} of {profile}" if profile else f"MODAL_{name.upper()}"
+    raise EngineUnavailable(
+        f"{where} has {wrong[0]!r} as character {wrong.start() + 1} of {len(text)}, which no "
+        "credentials have",
+        "Copy it again. Files with the line ends of Windows leave a '\\r' at the end.",
+    )
 
 
 def _version() -> str:
