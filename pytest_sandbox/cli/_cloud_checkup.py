@@ -153,6 +153,11 @@ class CloudCheckup:
         if self._client is not None:
             self._client.close()
         self._run.close()
+        if not self.usable:
+            return (
+                f"the run has ended; if it left a sandbox, that ends after {_LIFETIME} s, or by "
+                "`pytest-sandbox prune --engine modal`"
+            )
         return "no sandbox is left"
 
     @property

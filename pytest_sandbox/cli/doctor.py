@@ -2,7 +2,7 @@
 
 On this machine, unless `--engine` or the environment variable PYTEST_SANDBOX_ENGINE names another
 place. With `--engine modal` it goes step by step, with the time of each. The exit status is 0 if
-sandboxes work there, and 1 if they do not.
+sandboxes work there, 1 if they do not, and 2 if the engine is none that can be checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED
-from pytest_sandbox._shared.network.engine_address import InvalidAddress, RemoteAddress, is_remote
+from pytest_sandbox._shared.network.engine_address import (
+    InvalidAddress,
+    RemoteAddress,
+    hidden,
+    is_remote,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -85,8 +90,9 @@ def _checkup(engine: str) -> Checkup:
         place, report = address.place, reached(address)
     else:
         raise InvalidAddress(
-            f"{engine!r} is nothing that can be checked",
-            f"It is one of {', '.join(_NAMES)}, or begins with grpc+tls://, grpc:// or ssh://.",
+            f"it cannot check {hidden(engine)!r}",
+            f"It can check {', '.join(_NAMES)}, and addresses that begin with grpc+tls://, grpc:// "
+            "or ssh://.",
         )
     tried = trial("local" if engine in _LOCAL else engine) if report.usable else NOT_TRIED
     return Checkup(versions(), report, tried, describe_store(), place)

@@ -107,7 +107,11 @@ def test_another_machine_that_refuses_says_why(
 
 @pytest.mark.parametrize(
     ("engine", "why"),
-    [("fake", "'fake' is nothing that can be checked"), ("grpc+tls://s3cret@h", "it has no port")],
+    [
+        ("fake", "it cannot check 'fake'"),
+        ("grpcs://s3cret@h:1", "it cannot check 'grpcs://TOKEN@h:1'"),
+        ("grpc+tls://s3cret@h", "it has no port"),
+    ],
 )
 def test_what_is_no_place_is_refused(
     engine: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
