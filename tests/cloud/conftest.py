@@ -27,7 +27,15 @@ with suppress(ImportError):
 #: For runs inside the tests: without the plugins that take most of the start of pytest.
 FEW_PLUGINS = " ".join(
     f"-p no:{name}"
-    for name in ("hypothesispytest", "anyio", "asyncio", "fakefs", "time_machine", "socket")
+    for name in (
+        "hypothesispytest",
+        "anyio",
+        "asyncio",
+        "fakefs",
+        "time_machine",
+        "socket",
+        "rerunfailures",
+    )
 )
 
 

@@ -12,7 +12,8 @@ from .programs import holding
 
 #: Without the plugins that take most of the start of pytest.
 ADDOPTS = (
-    "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket"
+    "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket "
+    "-p no:rerunfailures"
 )
 
 

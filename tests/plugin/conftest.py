@@ -21,7 +21,8 @@ with contextlib.suppress(ImportError):
 #: For the runs inside the tests, set after `pytester` cleared the variable: without the plugins
 #: that take most of the start of pytest, as they import all of Hypothesis, trio and asyncio.
 ADDOPTS = (
-    "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket"
+    "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket "
+    "-p no:rerunfailures"
 )
 
 #: The project of the engine that many runs share: none.

@@ -142,7 +142,9 @@ def test_an_engine_that_dies_in_the_middle_fails_its_tests_and_no_others(
     )
 
 
-def test_a_test_that_is_repeated_compares_what_it_found_last(pytester: pytest.Pytester) -> None:
+def test_a_test_that_is_repeated_compares_what_it_found_last(
+    pytester: pytest.Pytester, all_plugins: None
+) -> None:
     pytest.importorskip("pytest_rerunfailures", reason="needs the package pytest-rerunfailures")
     pytester.makepyfile(
         """
