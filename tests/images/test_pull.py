@@ -107,6 +107,22 @@ def test_a_proxy_of_the_environment(
     check(pull("registry.invalid:80/x:1", store, settings(insecure=["registry.invalid:80"])), made)
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://some:p4ss/word@host:3128", "http://some:p4ss@[::1", "socks5://some:p4ss@host"]
+)
+def test_a_proxy_that_cannot_be_used(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Nothing of its password is shown, which may stand where a port is looked for."""
+    monkeypatch.setenv("https_proxy", proxy)
+
+    with pytest.raises(
+        RegistryUnreachable, match="the proxy of the environment for http"
+    ) as caught:
+        pull("registry.invalid/x:1", store)
+    assert "p4ss" not in str(caught.value)
+
+
 def test_a_registry_with_a_certificate_of_its_own(
     store: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

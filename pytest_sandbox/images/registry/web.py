@@ -19,9 +19,10 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
+from pytest_sandbox._shared.network.http_proxy import ProxyError, ProxyServer, parse_proxy
 from pytest_sandbox._shared.network.loopback import is_loopback
 
 from ..errors import shown
@@ -207,7 +208,7 @@ class Web:
 
     def _connection(self, at: Origin) -> http.client.HTTPConnection:
         via = _proxy(at)
-        host, port = (at.host, at.port) if via is None else (str(via.hostname), via.port or 80)
+        host, port = (at.host, at.port) if via is None else (via.host, via.port)
         if at.scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout)
         context = _context(at)
@@ -245,7 +246,7 @@ def _context(at: Origin) -> ssl.SSLContext:
     return context
 
 
-def _proxy(at: Origin) -> SplitResult | None:
+def _proxy(at: Origin) -> ProxyServer | None:
     """The proxy that the environment has for a host; `None` for none."""
     if is_loopback(at.host) or urllib.request.proxy_bypass(f"{at.host}:{at.port}"):
         return None
@@ -253,17 +254,20 @@ def _proxy(at: Origin) -> SplitResult | None:
     text = proxies.get(at.scheme) or proxies.get("all")
     if not text:
         return None
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme != "http" or not parts.hostname:
+    try:
+        via = parse_proxy(text)
+    except ProxyError:  # which says more, but of connections to Modal
+        via = None
+    if via is None or via.scheme != "http":
         raise Misdirected(
             f"the proxy of the environment for {at.scheme} cannot be used: its address must begin "
-            "with http://"
+            "with http://, and a '/', '?' or '#' of its user or password is written %2F, %3F or %23"
         )
-    return parts
+    return via
 
 
-def _proxy_headers(via: SplitResult) -> dict[str, str]:
-    if via.username is None:
+def _proxy_headers(via: ProxyServer) -> dict[str, str]:
+    if not via.user:
         return {}
-    login = f"{unquote(via.username)}:{unquote(via.password or '')}".encode()
+    login = f"{via.user}:{via.password}".encode()
     return {"Proxy-Authorization": f"Basic {base64.b64encode(login).decode()}"}
