@@ -206,6 +206,20 @@ async def test_a_blank_that_is_killed_fails_nothing(engine: LocalEngine) -> None
         await eventually(lambda blank=blank: blanks_of(engine) not in ([], [blank]))  # type: ignore[misc]
 
 
+async def test_a_blank_that_is_killed_as_it_is_taken_fails_nothing(engine: LocalEngine) -> None:
+    blank = await a_blank(engine)
+    os.kill(blank, signal.SIGSTOP)  # it has been told, and does not know yet
+    spec = TaskSpec(main=ProcessSpec(("echo", "once")), exit_snapshot=True)
+    making = asyncio.ensure_future(engine.create(spec))
+    await eventually(lambda: blank in engine.factory.zygote._pids.values())
+    os.kill(blank, signal.SIGKILL)
+    task = await asyncio.wait_for(making, 30)
+    assert task.main is not None
+    assert await task.main.stdout.read(0) == b"once\n"
+    await task.kill()
+    assert await task.exit_snapshot() is not None
+
+
 @pytest.mark.parametrize("end", ["close", "kill"])
 async def test_it_ends_with_the_engine(end: str) -> None:
     engine = LocalEngine()
@@ -347,3 +361,15 @@ async def test_none_is_made_while_memory_is_short_or_at_the_end(
     made.close()
     await a_moment()
     assert zygote.asked == [(1, 2, None), "drop"]
+
+
+async def test_what_is_made_when_the_engine_ends_has_none_made(
+    noted: tuple[NotedZygote, Activity, NoneDue, Blanks],
+) -> None:
+    zygote, _, _, made = noted
+    made.begin(1, 2, None)
+    await a_moment()
+    made.close()
+    made.keep(3, 4, None)
+    await a_moment()
+    assert zygote.asked == [(1, 2, None)]

@@ -68,6 +68,7 @@ class Blanks:
 
     def close(self) -> None:
         """Have no more made. The last one ends with the zygote."""
+        self._begun = False  # what is being made meanwhile may still tell
         for timer in (self._timer, self._end):
             if timer is not None:
                 timer.cancel()

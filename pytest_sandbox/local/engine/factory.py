@@ -264,7 +264,11 @@ class Factory:
             await asyncio.shield(task.kill())
             if task.failure is not None:  # the zygote says why, after the end of the socket
                 raise BuildFailed(task.failure) from None
-            raise
+            if not task.was_blank or task.was_ready:
+                raise
+            # It was about to end when it was taken: short of memory, the kernel kills what is for
+            # sandboxes first. What was asked for has not begun, so it can begin without that.
+            return await self.build(spec, awaited=False)
         except BaseException:
             # Whoever cancels this call must not cut the end of the sandbox short.
             await asyncio.shield(task.kill())

@@ -123,6 +123,7 @@ class LocalTask(
 
     Attributes:
         failure: why it could not even be forked.
+        was_blank: whether its PID 1 was made ahead.
     """
 
     def __init__(
@@ -161,6 +162,7 @@ class LocalTask(
         self._memory_limit = memory
         self.snapshotter = snapshotter
         self.failure: OSError | None = None
+        self.was_blank = False
         self._outlet = outlet
         self._killed = False
         self._main_status: ExitStatus | None = None
@@ -360,6 +362,16 @@ class LocalTask(
     def _check_alive(self) -> None:
         if self._end is not None or self._killed:
             raise TaskEnded("the task has ended")
+
+    def born(self, *, ahead: bool) -> None:
+        """It has a PID 1; `ahead` if that was made ahead."""
+        self.was_blank = ahead
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether PID 1 has said that it serves, or is about to: before that, nothing runs."""
+        ready = self._link.ready
+        return ready.done() and not ready.cancelled() and ready.exception() is None
 
     def ended(
         self,

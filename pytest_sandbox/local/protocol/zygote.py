@@ -326,10 +326,17 @@ class SetupFailed(Message):
 
 
 class SandboxBorn(Message):
-    """A sandbox has a PID 1, whose pid on the machine this is."""
+    """A sandbox has a PID 1.
+
+    Attributes:
+        name: of the sandbox.
+        pid: of PID 1, on the machine.
+        ahead: whether that was a blank.
+    """
 
     name: str
     pid: int
+    ahead: bool
 
 
 class Figures(Message):

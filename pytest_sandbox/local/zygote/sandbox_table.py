@@ -267,7 +267,7 @@ class SandboxTable:
                     self.births.let_go(pid, record.lease, mapped, ours)
                 finally:
                     # Last, because PID 1 waits for the rest; and whatever has become of that.
-                    self._engine.tell(SandboxBorn(name=record.name, pid=pid))
+                    self._engine.tell(SandboxBorn(name=record.name, pid=pid, ahead=False))
         except OSError:
             if record not in self._alive.values():
                 self._forget(record)
@@ -282,7 +282,7 @@ class SandboxTable:
         record = _record(request, blank.gate, blank.group, blank.lease)
         self._alive[blank.pid] = record
         record.pid = blank.pid
-        self._engine.tell(SandboxBorn(name=record.name, pid=blank.pid))
+        self._engine.tell(SandboxBorn(name=record.name, pid=blank.pid, ahead=True))
         return True
 
     def _plan(self, request: CreateRequest, *, folder: bool) -> SandboxPlan:

@@ -38,6 +38,13 @@ class SandboxOwner(Protocol):
     async def kill(self) -> None:
         """End the sandbox and return when nothing of it can run any more."""
 
+    def born(self, *, ahead: bool) -> None:
+        """It has a PID 1.
+
+        Args:
+            ahead: whether that was made ahead, as a blank.
+        """
+
     def ended(
         self,
         *,
@@ -287,6 +294,8 @@ class ZygoteLink:
             self._on_gone(message.name, message.used)
         elif isinstance(message, messages.SandboxBorn):
             self._pids[message.name] = message.pid
+            if (task := self._tasks.get(message.name)) is not None:
+                task.born(ahead=message.ahead)
         elif isinstance(message, messages.UserNamespaceEntered):
             self._give_ids()
         elif isinstance(message, messages.ZygoteReady):
