@@ -73,6 +73,8 @@ class _Followed:
             # A byte that is not UTF-8 becomes three.
             size = await room(3 * min(size, CHUNK)) // 3
         data = self._log.peek(sent, size)
+        if size and not data:
+            return None  # dropped while there was no room: no end, but an error
         batch = self._text.batch(data)
         if self.read:
             self.taken()
@@ -98,7 +100,8 @@ class MainFollower:
 
     def __init__(self, sandbox: ServedSandbox, apart: Callable[[], bool], room: Room) -> None:
         self._sandbox = sandbox
-        self._must_part = apart
+        self._apart = apart
+        self._generation = sandbox.generation
         self._room = room
         self._outputs = [_Followed(sandbox, each) for each in _DESCRIPTORS]
         self._result_told = self._no_more_asked = False
@@ -110,6 +113,14 @@ class MainFollower:
         """Whether the caller has to be told, which is done soon."""
         self._changed.set()
         return self._must_part() and not self.apart.done()
+
+    def _must_part(self) -> bool:
+        """Whether further calls have to be made by themselves.
+
+        Those about a sandbox that was restored, by another of its clients say: they are about
+        another main process.
+        """
+        return self._apart() or self._sandbox.generation != self._generation
 
     async def listen(self, requests: AnyStream) -> None:
         """Take what the caller asks for, until it asks for nothing more."""

@@ -161,6 +161,20 @@ def test_a_restored_sandbox_is_not_followed(ahead: FakeSandboxes) -> None:
     assert next(sandbox.stdout).strip().isdigit()
 
 
+def test_a_sandbox_that_another_restores_begins_anew(either: FakeSandboxes) -> None:
+    """What was sent of its former main process, and not read, is nothing to anybody."""
+    sandbox = Sandbox.create("sh", "-c", "ls /tmp; cat")
+    settled()
+    other = Sandbox.from_id(sandbox.object_id)
+    other.filesystem.write_text("", "/tmp/file")
+    other.restore(other.snapshot_filesystem())
+    settled()
+
+    assert next(sandbox.stdout) == "file\n"
+    sandbox.terminate()
+    assert sandbox.poll() == 137
+
+
 def test_a_resumed_sandbox_is_followed(ahead: FakeSandboxes, calls: list[None]) -> None:
     async def slowly(call: Any) -> None:
         await call.sleep(10)

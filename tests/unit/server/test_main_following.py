@@ -12,6 +12,7 @@ from h2.exceptions import StreamClosedError
 from pytest_sandbox._proto import extensions_grpc, sandboxes_pb2, snapshots_pb2
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox.fakes import settle
+from pytest_sandbox.server.own.main_follower import MainFollower
 
 from .harness import STDERR, STDOUT, Harness, refused
 
@@ -79,6 +80,26 @@ async def test_what_is_not_asked_for_is_a_pipe_full(server: Harness) -> None:
         (output,) = (await stream.recv_message()).output
         assert (output.offset, output.batch.items[0].data) == (65537, "x")
         assert task.main.stdout.had == 65537
+
+
+async def test_what_is_dropped_while_there_is_no_room_is_no_end(server: Harness) -> None:
+    async with followed(server) as stream:
+        await stream.send_message(await create(server, "cat"))
+        await stream.recv_message()
+    (sandbox,) = server.app.state.sandboxes.all()
+    log = sandbox.commands.main_logs[0]
+    await log.append(b"x" * 10**5)
+
+    async def room(most: int) -> int:
+        log._capacity = 1  # somebody else has had all of it, and newer output took its place
+        log.taken(log.end)
+        await log.append(b"y")
+        return most
+
+    follower = MainFollower(sandbox, lambda: False, room)
+    follower._take(read(STDOUT))
+    with pytest.raises(StopAsyncIteration):  # the error comes by another call
+        await anext(follower.responses())
 
 
 async def test_what_was_given_up_is_not_sent(server: Harness) -> None:
