@@ -33,6 +33,9 @@ class Owner:
     async def kill(self) -> None:
         raise NotImplementedError
 
+    def born(self, *, ahead: bool) -> None:
+        raise NotImplementedError
+
     def ended(self, **_: object) -> None:
         self.heard.append("ended")
 
