@@ -103,9 +103,12 @@ def run(args: argparse.Namespace) -> int:
         else:
             ends = 0 if args.until_eof else None
             with open(output, "w", encoding="utf-8") as out:
-                server.serve(
-                    _where(args), lambda address: _announce(args.engine, address, out), ends
-                )
+
+                def announce(address: RemoteAddress, bound: str) -> None:
+                    _announce(args.engine, address, out)
+                    _tell_who_reaches(args.listen[0], bound, address.port)
+
+                server.serve(_where(args), announce, ends)
     except EngineUnavailable as error:
         print(f"pytest-sandbox serve: {error}", file=sys.stderr)
         return 1
@@ -138,6 +141,17 @@ def _announce(engine: str, address: RemoteAddress, out: TextIO) -> None:
     else:
         text = _LOGGED.format(engine=engine, address=address.public)
     print(text, end="", file=sys.stderr, flush=True)
+
+
+def _tell_who_reaches(host: str, bound: str, port: int) -> None:
+    """Say that a name of this machine is one for itself alone, as Debian has it in /etc/hosts."""
+    if is_loopback(bound) and not is_loopback(host):
+        print(
+            f"{host} is {bound} on this machine, which no other one reaches. For others, listen on "
+            f"all addresses: --listen :{port}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _place(text: str) -> tuple[str, int]:

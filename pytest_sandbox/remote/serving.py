@@ -69,18 +69,19 @@ class FarServer:
     def serve(
         self,
         where: FarListening,
-        announce: Callable[[RemoteAddress], None],
+        announce: Callable[[RemoteAddress, str], None],
         until_eof: int | None = None,
     ) -> None:
         """Listen, until this process is interrupted.
 
         Args:
             where: to listen.
-            announce: called with the address once it can be used.
+            announce: called once it can be used, with the address, and with that of the socket.
             until_eof: a descriptor of a pipe; to end when that does.
 
         Raises:
-            EngineUnavailable: it cannot listen there, or has no certificate to show.
+            EngineUnavailable: it cannot listen there, has no certificate to show, or is to end
+                with what is no pipe.
         """
         run(self._serve(where, announce, until_eof))
 
@@ -96,7 +97,7 @@ class FarServer:
     async def _serve(
         self,
         where: FarListening,
-        announce: Callable[[RemoteAddress], None],
+        announce: Callable[[RemoteAddress, str], None],
         until_eof: int | None,
     ) -> None:
         shown = _certificate(where)
@@ -113,7 +114,11 @@ class FarServer:
             ) from error
         stop = _interrupted()
         if until_eof is not None:
-            _stop_at_end(until_eof, stop)
+            try:
+                _stop_at_end(until_eof, stop)
+            except EngineUnavailable:
+                listener.close()
+                raise
         announce(
             RemoteAddress(
                 "grpc+tls" if shown else "grpc",
@@ -121,7 +126,8 @@ class FarServer:
                 listener.port,
                 where.token,
                 fingerprint=shown.fingerprint if shown else "",
-            )
+            ),
+            listener.host,
         )
         await stop.wait()
         listener.close()
@@ -186,7 +192,13 @@ def _stop_at_end(descriptor: int, stop: asyncio.Event) -> None:
             loop.remove_reader(descriptor)
             stop.set()
 
-    loop.add_reader(descriptor, read)
+    try:
+        loop.add_reader(descriptor, read)
+    except PermissionError:  # epoll_ctl(2), EPERM
+        raise EngineUnavailable(
+            f"descriptor {descriptor} is a file or /dev/null, whose end is not told",
+            "Give --until-eof a pipe, which its parent holds open.",
+        ) from None
 
 
 async def _end(link: FarLink) -> None:

@@ -52,11 +52,35 @@ def test_a_place_has_a_port(place: str, capsys: pytest.CaptureFixture[str]) -> N
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*SERVE, "--engine", "fake", *arguments],
+        input="",
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("host", "told"), [("127.1", True), ("127.0.0.1", False), ("", False)])
+def test_a_name_that_is_loopback_here_is_said(host: str, told: bool) -> None:
+    done = run("--listen", f"{host}:0", "--until-eof")
+    assert done.returncode == 0, done.stderr
+    said = "127.1 is 127.0.0.1 on this machine, which no other one reaches. For others, listen on"
+    assert (said in done.stderr) is told
+    assert ("--listen :" in done.stderr) is told
+
+
+def test_what_has_no_end_is_not_waited_for() -> None:
+    done = subprocess.run(
+        [*SERVE, "--engine", "fake", "--listen", "127.0.0.1:0", "--until-eof"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "descriptor 0 is a file or /dev/null, whose end is not told" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:

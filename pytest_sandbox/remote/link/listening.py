@@ -64,12 +64,13 @@ class FarListener:
     """A socket that listens for near sides.
 
     Attributes:
+        host: the address that it has, which may have been given as a name.
         port: which it has.
     """
 
-    def __init__(self, server: asyncio.Server, port: int) -> None:
+    def __init__(self, server: asyncio.Server, host: str, port: int) -> None:
         self._server = server
-        self.port = port
+        self.host, self.port = host, port
 
     @classmethod
     async def open(
@@ -105,7 +106,7 @@ class FarListener:
         except BaseException:
             listening.close()
             raise
-        return cls(server, listening.getsockname()[1])
+        return cls(server, *listening.getsockname()[:2])
 
     def close(self) -> None:
         """Take no more connections."""
