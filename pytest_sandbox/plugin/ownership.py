@@ -122,7 +122,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         item.config.stash[_OWNED_NOW] = None
     if stuck:
         errors = "\n".join(sorted({str(error) for error in stuck.values()}))
-        pytest.fail(f"could not end sandbox {', '.join(stuck)}\n{errors}", pytrace=False)
+        where = _where(owned.session)
+        pytest.fail(f"could not end sandbox {', '.join(stuck)}{where}\n{errors}", pytrace=False)
     # A test that failed had no chance to tidy up: its report lists what it left, and a second
     # error would only hide the first.
     if owned.left and not owned.failed and settings(item.config).strict:
@@ -132,3 +133,16 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
             pytrace=False,
         )
     return result
+
+
+def _where(session: EngineSession) -> str:
+    """The machine of sandboxes, as a sentence ends with it; empty if it is this one.
+
+    Who does not answer cannot say it.
+    """
+    engine = session.asked.engine
+    if "://" not in engine:
+        return ""
+    from pytest_sandbox._shared.network.engine_address import place_of
+
+    return f" on {place_of(engine)}"

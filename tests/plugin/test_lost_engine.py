@@ -155,3 +155,26 @@ def test_every_call_says_which_machine_is_gone(
     result = pytester.runpytest("-rs")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line(f"*{far.token}*")
+
+
+@pytest.mark.parametrize("far", [(signal.SIGSTOP, "")], ids=["stopped"], indirect=True)
+def test_what_cannot_be_ended_is_said_with_its_machine(
+    pytester: pytest.Pytester, far: RemoteAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.client.batch._TERMINATE_TIMEOUT", 0.1)
+    pytester.makepyfile(
+        """
+        import os
+        import signal
+
+        def test_it(sandbox):
+            sandbox.run("true")
+            os.kill(int(os.environ["FAR_PID"]), signal.SIGSTOP)
+        """
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [f"could not end sandbox sb-* on {far.place}", "no answer within 0.1 s"]
+    )
+    result.stdout.no_fnmatch_line(f"*{far.token}*")

@@ -12,7 +12,14 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import Membership, SupportsSidecars, Task, TaskEnded, TaskSpec
+from pytest_sandbox.engine import (
+    Membership,
+    SupportsSidecars,
+    Task,
+    TaskEnded,
+    TaskLost,
+    TaskSpec,
+)
 
 from ..commands.command_hints import hints
 from ..definition.definition import DEFAULT_TIMEOUT, task_spec
@@ -321,6 +328,8 @@ async def owned(creation: Coroutine[Any, Any, Task]) -> Task:
     """The task that `creation` makes; it is killed if the caller is cancelled meanwhile."""
     try:
         return await finish(creation, lambda task: task.kill())
+    except TaskLost:  # that of a sandbox beside which it was to be: no attempt can succeed
+        raise
     except TaskEnded as error:
         # UNAVAILABLE makes clients repeat the call: another attempt may succeed.
         raise GRPCError(

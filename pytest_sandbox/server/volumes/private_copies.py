@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import field, replace
 
 from pytest_sandbox._shared.lazy_dataclass import dataclass
@@ -19,6 +19,7 @@ from pytest_sandbox._shared.tar.writer import END, write
 from pytest_sandbox.engine import (
     Engine,
     EngineError,
+    EngineUnavailable,
     Entry,
     EntryKind,
     SupportsVolumes,
@@ -174,7 +175,8 @@ class PrivateCopies:
                 # Not before: the volume may be deleted, or the engine end, meanwhile.
                 del self._copies[copy.name]
         self._workers.end(copy.name)
-        await SupportsVolumes.of(self._engine).forget_volume(copy.name)
+        with suppress(EngineUnavailable):  # its machine is gone, and it is gone with it
+            await SupportsVolumes.of(self._engine).forget_volume(copy.name)
         return loss
 
     def committed(self, volume: str) -> AbstractAsyncContextManager[object]:

@@ -15,6 +15,7 @@ from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, Sandb
 from pytest_sandbox._run import Run
 from pytest_sandbox.client import Client, Sandbox, Volume
 from pytest_sandbox.client.exceptions import ResourceExhaustedError
+from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.inmemory import FakeSandboxes
 
 if TYPE_CHECKING:
@@ -278,3 +279,25 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(monkeypatch: pytest.MonkeyPat
                 Sandbox.create(volumes={"/1": one, "/2": other})
             assert copies._copies == {}
         Sandbox.create(volumes={"/1": one})
+
+
+def test_what_was_on_a_machine_that_is_gone_is_told_as_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = "the engine on gpu-box is gone"
+
+    async def raises(*_: object) -> None:
+        raise EngineUnavailable(gone)
+
+    with FakeSandboxes(volume_semantics="modal") as fake:
+        volume = Volume.from_name("data", create_if_missing=True)
+        sandbox = Sandbox.create(volumes={"/vol": volume})
+        sandbox.filesystem.write_text("x", "/vol/x")
+        state = fake._app.state
+        monkeypatch.setattr(state.volume_files, "unpack", raises)
+        monkeypatch.setattr(state.engine, "forget_volume", raises)
+        sandbox.terminate()
+        told = fake.client.batch([sandbox.object_id]).describe(0)[sandbox.object_id]
+        assert isinstance(told, InspectorDescribeResponse)
+        assert list(told.lost) == [SandboxLoss(path="/vol", reason=gone)]
+        monkeypatch.undo()

@@ -9,10 +9,10 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._proto import sandboxes_pb2, sandboxes_v2_pb2
-from pytest_sandbox.engine import Capability, Membership
+from pytest_sandbox.engine import Capability, Membership, Task, TaskLost, TaskSpec
 from pytest_sandbox.server.model import sidecars
 
-from .engines import GatedEngine
+from .engines import GatedEngine, GatedTask
 from .harness import Created, Harness, refused, serve
 
 pytestmark = pytest.mark.asyncio
@@ -215,3 +215,15 @@ async def test_a_sandbox_has_so_many_sidecars_at_a_time(
         await beside(server, sandbox, "three", "hang")
     await terminate(server, sandbox, first)
     await beside(server, sandbox, "three", "hang")
+
+
+async def test_none_is_made_on_a_machine_that_is_gone_and_clients_need_not_try_again() -> None:
+    class Lost(GatedTask):
+        async def create_sidecar(self, spec: TaskSpec) -> Task:
+            raise TaskLost("the engine on gpu-box is gone")
+
+    async with serve() as server:
+        sandbox = await server.create()
+        sandbox.task.__class__ = Lost
+        with refused(Status.NOT_FOUND, "the engine on gpu-box is gone"):
+            await beside(server, sandbox)
