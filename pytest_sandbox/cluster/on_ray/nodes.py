@@ -89,10 +89,16 @@ class RayNodes:
             )
         self._watching = background(self._watch())
 
-    async def look(self) -> None:
-        """Take in all nodes that there are now."""
+    async def look(self, node_id: str = "") -> None:
+        """See which nodes there are now, and take in one of them; all, if none is named.
+
+        It does not wait for others, of which one may not answer. Who gives up waiting keeps no
+        node from being taken in, since others wait for that too.
+        """
         await self._look()
-        await asyncio.gather(*self._taking.values())
+        taking = [each for key, each in self._taking.items() if node_id in ("", key)]
+        if taking:
+            await asyncio.wait(taking)
 
     async def _watch(self) -> None:
         while True:
@@ -121,9 +127,16 @@ class RayNodes:
         try:
             address = await asyncio.to_thread(self._address_of, node_id, host)
             where = replace(RemoteAddress.parse(address), lease=LEASE)
-            over, name = partial(self._over, node_id), f"the node {host} of Ray"
-            engine = remote_engine(where, self._options, over, name)
+            gone: list[str] = []  # before it is known here, of which `_over` knows nothing
+
+            def over(reason: str) -> None:
+                gone.append(reason)
+                self._over(node_id, reason)
+
+            engine = remote_engine(where, self._options, over, f"the node {host} of Ray")
             info = await engine.start()
+            if gone:
+                raise EngineUnavailable(f"it is gone: {gone[0]}")
         except Exception as error:  # of Ray, of the actor or of the engine
             if self._failed.get(node_id) != str(error):
                 log.warning("the node %s has no engine: %s", host, error)

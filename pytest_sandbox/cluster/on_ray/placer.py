@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background, finish
-from pytest_sandbox.engine import StoreFull
+from pytest_sandbox.engine import EngineUnavailable, StoreFull
 
 from ..placer import Node, NodesChanged, Placement, Placer
 from .connecting import connected
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from pytest_sandbox.engine import TaskSpec
+
+log = logging.getLogger("pytest_sandbox.cluster")
 
 #: Seconds that a sandbox waits for resources that others use.
 WAIT = 60.0
@@ -79,7 +82,7 @@ class RayPlacer(Placer):
         node = self.nodes.engines.get(node_id)
         if node is None:
             await self._remove(group)
-            await self.nodes.look()
+            await self.nodes.look(node_id)
             raise NodesChanged(f"{node_id} has joined just now, or is gone just now")
         return self._placed(node, group)
 
@@ -90,15 +93,17 @@ class RayPlacer(Placer):
 
         Raises:
             StoreFull, Unsupported: there is none.
+            EngineUnavailable: Ray cannot be asked.
         """
         nodes, totals = self.nodes.engines, self.nodes.totals
         there = {i: totals.get(i, {}) for i, node in nodes.items() if node in among}
         bundle = next((each for each in wanted if feasible(each, there.values())), None)
+        others = totals.keys() - there.keys()  # of nodes, while some of `there` may be gone
         if bundle is None:
             figures = {nodes[node_id].name: total for node_id, total in there.items()}
-            raise refused(wanted, figures, all_nodes=len(there) == len(totals))
+            raise refused(wanted, figures, all_nodes=not others)
         selector = None
-        if len(there) < len(totals):  # Ray would choose among all
+        if others:  # Ray would choose among all
             selector = [{_NODE_ID: f"in({','.join(there)})"}]
         making = self._call(
             lambda: self._ray.util.placement_group([bundle], bundle_label_selector=selector)
@@ -140,11 +145,21 @@ class RayPlacer(Placer):
             await self._remove(placement.group)
 
     async def _remove(self, group: Any) -> None:
-        await self._call(self._ray.util.remove_placement_group, group)
+        try:
+            await self._call(self._ray.util.remove_placement_group, group)
+        except EngineUnavailable as error:  # of what has ended, nobody waits for this
+            log.warning("what a sandbox had could not be given back: %s", error)
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call Ray, which blocks."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        """Call Ray, which blocks.
+
+        Raises:
+            EngineUnavailable: it raises something, such as that it is gone.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        except Exception as error:  # Ray raises many kinds
+            raise EngineUnavailable(f"Ray does not do what it should: {error}") from error
 
     async def close(self) -> None:
         """Release all places, and close the engines; the actors stay, for other runs."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_sandbox.cluster import Node, NodesChanged, RayPlacer
-from pytest_sandbox.engine import EngineInfo, Requests, TaskSpec
+from pytest_sandbox.engine import EngineInfo, EngineUnavailable, Requests, TaskSpec
 from pytest_sandbox.fakes import FakeEngine
 
 pytestmark = pytest.mark.asyncio
@@ -69,7 +69,8 @@ async def test_a_node_that_ray_knew_first_is_taken_in() -> None:
     ray = FakeRay("new", "new")
     placer, nodes = placer_of(ray, "old")
 
-    async def look() -> None:
+    async def look(node_id: str) -> None:
+        assert node_id == "new"
         nodes.engines["new"], nodes.totals["new"] = node("new"), {"CPU": 1.0}
 
     nodes.look = look
@@ -91,6 +92,39 @@ async def test_a_node_without_an_engine_is_not_chosen() -> None:
     nodes.totals["without"] = {"CPU": 8.0}
     await placer.place(ONE_CPU, list(nodes.engines.values()))
     assert ray.selectors == [[{"ray.io/node-id": "in(good)"}]]
+
+
+async def test_a_node_without_an_engine_is_not_chosen_while_another_one_dies() -> None:
+    ray = FakeRay("good")
+    placer, nodes = placer_of(ray, "good", "dying")
+    nodes.totals = {"good": {"CPU": 1.0}, "without": {"CPU": 8.0}}  # Ray knows first of the death
+    await placer.place(ONE_CPU, list(nodes.engines.values()))
+    assert ray.selectors == [[{"ray.io/node-id": "in(good,dying)"}]]
+
+
+class Failing(FakeRay):
+    """Ray whose control store is gone."""
+
+    def remove_placement_group(self, group: int) -> None:
+        raise RuntimeError("the GCS is gone")
+
+    placement_group_table = remove_placement_group  # type: ignore[assignment]
+
+
+async def test_what_ray_raises_is_said_of_the_cluster() -> None:
+    placer, nodes = placer_of(Failing("good"), "good")
+    with pytest.raises(EngineUnavailable, match="Ray does not do what it should: the GCS is gone"):
+        await placer.place(ONE_CPU, list(nodes.engines.values()))
+
+
+async def test_a_sandbox_ends_although_ray_takes_nothing_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    placer, nodes = placer_of(Failing("good"), "good")
+    placement = placer._placed(nodes.engines["good"], 1)
+    await placement.release()
+    assert "could not be given back: Ray does not do what it should" in caplog.text
+    assert not placer._places
 
 
 async def test_who_gives_up_waiting_takes_nothing() -> None:
