@@ -29,10 +29,11 @@ from pytest_sandbox.engine import (
 )
 
 from .anchors import Anchors, undisputed
+from .everywhere import everywhere
 from .faults import ClusterFaults
 from .images import ClusterImages
 from .info import are_alike, info_of
-from .placer import NodesChanged
+from .placer import NodesChanged, SharedPlacement
 from .snapshots import ClusterSnapshots
 from .task import ClusterTask
 
@@ -110,8 +111,7 @@ class ClusterEngine(
                 if not lost or not isinstance(error, EngineUnavailable):
                     raise
                 continue  # the node is gone, and another one will do
-            background(self._ended(there, placement, anchors))
-            return ClusterTask(node, there, self._snapshots, self._beside, self._join)
+            return self._made(there, SharedPlacement(placement), anchors)
 
     async def _place(self, spec: TaskSpec, anchors: Sequence[Anchor]) -> Placement:
         """A place for a task, which decides where others have to be."""
@@ -129,21 +129,56 @@ class ClusterEngine(
                 anchor.node = node if node in self._nodes else None
             return placement
 
-    async def _let_go(self, placement: Placement | None, anchors: Sequence[Anchor]) -> None:
+    async def _let_go(
+        self, placement: Placement | SharedPlacement | None, anchors: Sequence[Anchor]
+    ) -> None:
         self._anchors.leave(anchors)
         if placement is not None:
             await placement.release()
 
     async def _ended(
-        self, task: Task, placement: Placement | None, anchors: Sequence[Anchor]
+        self, task: Task, place: SharedPlacement | None, anchors: Sequence[Anchor]
     ) -> None:
         await task.wait()
-        await self._let_go(placement, anchors)
+        await self._let_go(place, anchors)
 
     async def _beside(self, task: ClusterTask, spec: TaskSpec) -> Task:
         there = await self._there(task.node, spec)
         made = await SupportsSidecars.of(task.there).create_sidecar(there)
-        return ClusterTask(task.node, made, self._snapshots, self._beside, self._join)
+        return self._task(task.node, made)
+
+    async def _replace(self, task: ClusterTask, spec: TaskSpec) -> Task:
+        """A task in the place of another one; if its files are elsewhere, in a place of its own."""
+        check_task(spec)
+        node, place = task.node, task.place
+        files_can_be_there = (
+            not isinstance(spec.image, Snapshot)
+            or are_alike(self._nodes)
+            or node in self._snapshots.nodes(spec.image)
+        )
+        anchors = self._anchors.enter(spec)
+        fits = files_can_be_there and all(each.node in (None, node) for each in anchors)
+        if place is None or not fits or not place.share():
+            self._anchors.leave(anchors)
+            return await self.create(spec)
+        for anchor in anchors:
+            anchor.node = node
+        try:
+            there = await node.engine.create(await self._there(node, spec))
+        except BaseException:
+            await self._let_go(place, anchors)
+            raise
+        return self._made(there, place, anchors)
+
+    def _made(self, there: Task, place: SharedPlacement, anchors: Sequence[Anchor]) -> ClusterTask:
+        background(self._ended(there, place, anchors))
+        made = self._task(place.node, there)
+        made.place = place
+        return made
+
+    def _task(self, node: Node, there: Task) -> ClusterTask:
+        snapshots = self._snapshots
+        return ClusterTask(node, there, snapshots, self._beside, self._join, self._replace)
 
     def _join(self, task: ClusterTask, membership: Membership) -> None:
         """Note that a task joins a network later; others in it will be on its node.
@@ -258,7 +293,15 @@ class ClusterEngine(
 
     async def unpack(self, image: OciImage) -> None:
         """Have an image ready on a node; on others, with their first sandbox of it."""
-        await self._images.unpack(self._live()[0], image)
+        while True:
+            node = self._live()[0]
+            try:
+                await self._images.unpack(node, image)
+            except EngineUnavailable:
+                if node in self._nodes:
+                    raise
+            else:
+                return
 
     @property
     def has_packages(self) -> bool:
@@ -278,7 +321,11 @@ class ClusterEngine(
         """Free a volume; tasks that have it mounted keep it."""
         node = self._anchors.forget_volume(volume)
         if node is not None:
-            await SupportsVolumes.of(node.engine).forget_volume(volume)
+            await everywhere(
+                [node],
+                self._nodes,
+                lambda node: SupportsVolumes.of(node.engine).forget_volume(volume),
+            )
 
     async def set_fault(self, fault: ConnectionFault) -> None:
         """Set a fault of connections, on all nodes."""

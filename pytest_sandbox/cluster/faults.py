@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.async_tasks import background
-from pytest_sandbox.engine import SupportsConnectionFaults
+from pytest_sandbox.engine import SupportsConnectionFaults, check_connection_fault
+
+from .everywhere import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,15 +35,22 @@ class ClusterFaults:
 
     async def set(self, fault: ConnectionFault) -> None:
         """Set a fault on all nodes."""
+        check_connection_fault(fault)
         self._faults[fault.id] = fault  # first: a node that joins meanwhile has it too
-        for node in list(self._nodes):
-            await SupportsConnectionFaults.of(node.engine).set_fault(fault)
+        await everywhere(
+            self._nodes,
+            self._nodes,
+            lambda node: SupportsConnectionFaults.of(node.engine).set_fault(fault),
+        )
 
     async def counts(self, ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
         """How often faults were met, and fired, on all nodes together."""
         counts: dict[str, tuple[int, int]] = {}
-        for node in list(self._nodes):
-            there = await SupportsConnectionFaults.of(node.engine).fault_counts(ids)
+        for there in await everywhere(
+            self._nodes,
+            self._nodes,
+            lambda node: SupportsConnectionFaults.of(node.engine).fault_counts(ids),
+        ):
             for name, (met, affected) in there.items():
                 before = counts.get(name, (0, 0))
                 counts[name] = before[0] + met, before[1] + affected
@@ -51,5 +60,8 @@ class ClusterFaults:
         """Clear faults on all nodes."""
         for name in ids:
             self._faults.pop(name, None)
-        for node in list(self._nodes):
-            await SupportsConnectionFaults.of(node.engine).clear_faults(ids)
+        await everywhere(
+            self._nodes,
+            self._nodes,
+            lambda node: SupportsConnectionFaults.of(node.engine).clear_faults(ids),
+        )

@@ -42,6 +42,31 @@ class Placement(ABC):
         """Let others have what the sandbox used; a second call does nothing."""
 
 
+class SharedPlacement:
+    """A place that a sandbox has, and then the one that replaces it.
+
+    Args:
+        placement: the place, for the first of them.
+    """
+
+    def __init__(self, placement: Placement) -> None:
+        self.node = placement.node
+        self._placement = placement
+        self._sandboxes = 1
+
+    def share(self) -> bool:
+        """Have it for a further sandbox; `False` if it is released already."""
+        if self._sandboxes:
+            self._sandboxes += 1
+        return self._sandboxes > 0
+
+    async def release(self) -> None:
+        """One of its sandboxes has ended; others can have it when all have."""
+        self._sandboxes -= 1
+        if not self._sandboxes:
+            await self._placement.release()
+
+
 class Placer(ABC):
     """Knows the nodes of a cluster, which come and go."""
 
@@ -71,7 +96,7 @@ class Placer(ABC):
             among: nodes that it can be on; there is at least one.
 
         Raises:
-            EngineUnavailable: none of these nodes is there any more.
+            EngineUnavailable: none of these nodes is there any more, or the cluster is not.
             NodesChanged: it would be on a node that was not known yet.
             StoreFull: none of them will have what it asks for in a while.
             Unsupported: none of them can ever have it.

@@ -13,10 +13,12 @@ from pytest_sandbox.engine import (
     Snapshot,
     SupportsExport,
     SupportsForget,
+    TaskLost,
     UnknownImage,
 )
 
 from .directories import copy_directory
+from .everywhere import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -43,6 +45,7 @@ class ClusterSnapshots:
     def __init__(self, nodes: Collection[Node]) -> None:
         self._nodes = nodes
         self._places: dict[AnySnapshot, dict[Node, AnySnapshot]] = {}
+        self._lost: dict[AnySnapshot, str] = {}  # with the node of this name
         self._copying: dict[tuple[AnySnapshot, Node], asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
 
@@ -61,7 +64,9 @@ class ClusterSnapshots:
         try:
             return list(self._places[snapshot])
         except KeyError:
-            raise UnknownImage(f"there is no snapshot {snapshot}, or its machine is gone") from None
+            lost = self._lost.get(snapshot)
+            why = f": it was on {lost}, which is gone" if lost else ""
+            raise UnknownImage(f"there is no snapshot {snapshot}{why}") from None
 
     def on(self, node: Node, snapshot: S) -> S:
         """The name that a snapshot has on a node which has it.
@@ -97,7 +102,7 @@ class ClusterSnapshots:
             try:
                 copy: Any = await self._copied(source, snapshot, node)
                 break
-            except EngineUnavailable:
+            except (EngineUnavailable, TaskLost):
                 if source is sources[-1] or node not in self._nodes:
                     raise  # otherwise it may be the source that is gone
         if snapshot not in self._places:  # forgotten meanwhile
@@ -116,8 +121,13 @@ class ClusterSnapshots:
 
     async def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot on all nodes; does nothing if there is none."""
-        for node, there in self._places.pop(snapshot, {}).items():
-            await SupportsForget.of(node.engine).forget(there)
+        self._lost.pop(snapshot, None)
+        places = self._places.pop(snapshot, {})
+        await everywhere(
+            places,
+            self._nodes,
+            lambda node: SupportsForget.of(node.engine).forget(places[node]),
+        )
 
     def lose(self, node: Node) -> None:
         """Forget what was on a node that is gone."""
@@ -125,3 +135,4 @@ class ClusterSnapshots:
             places.pop(node, None)
             if not places:
                 del self._places[snapshot]
+                self._lost[snapshot] = node.name

@@ -13,6 +13,7 @@ from pytest_sandbox.engine import (
     SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
+    SupportsReplacement,
     SupportsSidecars,
     SupportsSnapshots,
     SupportsUsage,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         Usage,
     )
 
-    from .placer import Node
+    from .placer import Node, SharedPlacement
     from .snapshots import ClusterSnapshots
 
 
@@ -49,6 +50,7 @@ class ClusterTask(
     SupportsPorts,
     SupportsNetworkLog,
     SupportsNetworkChange,
+    SupportsReplacement,
     SupportsSidecars,
     SupportsUsage,
 ):
@@ -60,7 +62,13 @@ class ClusterTask(
         snapshots: of the cluster.
         beside: makes a task beside this one.
         joins: notes that a task joins a network, which has to be on its node.
+        replace: makes a task in the place of this one.
+
+    Attributes:
+        place: what it holds of its node; `None` for one that shares what another one holds.
     """
+
+    place: SharedPlacement | None = None
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class ClusterTask(
         snapshots: ClusterSnapshots,
         beside: Callable[[ClusterTask, TaskSpec], Awaitable[Task]],
         joins: Callable[[ClusterTask, Membership], None],
+        replace: Callable[[ClusterTask, TaskSpec], Awaitable[Task]],
     ) -> None:
         self.node = node
         self.there = task
@@ -77,6 +86,7 @@ class ClusterTask(
         self._snapshots = snapshots
         self._beside = beside
         self._joins = joins
+        self._replace = replace
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""
@@ -139,6 +149,10 @@ class ClusterTask(
     async def set_network(self, network: Network) -> None:
         """Allow other connections than before."""
         await SupportsNetworkChange.of(self.there).set_network(network)
+
+    async def create_replacement(self, spec: TaskSpec) -> Task:
+        """Create a task in the place of this one, on the same node if that can have its files."""
+        return await self._replace(self, spec)
 
     async def create_sidecar(self, spec: TaskSpec) -> Task:
         """Create a task that shares the limits of this one, on the same node."""

@@ -62,6 +62,7 @@ from ._network import NetworkLog as NetworkLog
 from ._options import check_options as check_options
 from ._options import invalid_option as invalid_option
 from ._process import Process as Process
+from ._replacing import SupportsReplacement as SupportsReplacement
 from ._spec import DEFAULT_PATH as DEFAULT_PATH
 from ._spec import DEFAULT_WORKDIR as DEFAULT_WORKDIR
 from ._spec import OPEN_NETWORK as OPEN_NETWORK
@@ -150,6 +151,7 @@ __all__ = [
     "SupportsPackages",
     "SupportsPorts",
     "SupportsPrepare",
+    "SupportsReplacement",
     "SupportsSidecars",
     "SupportsSnapshots",
     "SupportsUsage",

@@ -186,6 +186,26 @@ async def test_sandboxes_are_where_there_is_what_they_request(started: Started) 
     await both[1].kill()
 
 
+async def test_a_sandbox_is_replaced_in_its_place_although_there_is_no_other(
+    started: Started,
+) -> None:
+    whole = TaskSpec(requests=Requests(cpus=2.0))
+    first, other = [await create(started.engine, whole) for _ in range(2)]
+    await run(first, "sh", "-c", "echo made > /srv/file")
+    spec = replace(whole, image=await first.snapshot())
+    second = cast(
+        "ClusterTask", await asyncio.wait_for(first.create_replacement(spec), TIMEOUT / 2)
+    )
+    await first.kill()
+    assert second.node is first.node
+    third = asyncio.ensure_future(create(started.engine, whole))
+    assert await run(second, "cat", "/srv/file") == b"made\n"
+    assert not third.done()
+    await second.kill()
+    for task in (await asyncio.wait_for(third, TIMEOUT), other):
+        await task.kill()
+
+
 async def test_many_that_wait_are_not_in_the_way_of_what_is_given_back(started: Started) -> None:
     async def life() -> None:
         task = await create(started.engine, TaskSpec(requests=Requests(cpus=2.0)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import SupportsPrepare
+from pytest_sandbox.engine import SupportsPrepare, SupportsReplacement, Task, TaskSpec
 
 from ..model.creation import SandboxCreator, owned
 from ..model.state import State
@@ -36,8 +36,15 @@ class ExtensionServicer:
                 "a sandbox with gpu cannot be restored: create another in its place"
             )
         engine = self._state.engine
+
+        async def create(spec: TaskSpec) -> Task:
+            task = sandbox.task
+            if isinstance(task, SupportsReplacement):
+                return await owned(task.create_replacement(spec))
+            return await owned(engine.create(spec))
+
         with sandbox.lifetime.activity(), self._state.snapshot_store.pinned(image.snapshot_id):
-            former = await finish(sandbox.restore(image, lambda spec: owned(engine.create(spec))))
+            former = await finish(sandbox.restore(image, create))
             if sandbox.spec.exit_snapshot:
                 await finish(forget_exit_snapshot(self._state, former))
         return pb.SandboxRestoreImageResponse()

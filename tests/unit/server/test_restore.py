@@ -18,7 +18,15 @@ from pytest_sandbox._proto import (
     snapshots_pb2,
 )
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.engine import EndCause, ExitStatus, Snapshot, TaskEnd
+from pytest_sandbox.engine import (
+    EndCause,
+    ExitStatus,
+    Snapshot,
+    SupportsReplacement,
+    Task,
+    TaskEnd,
+    TaskSpec,
+)
 from pytest_sandbox.fakes import settle
 
 from .engines import GatedEngine, GatedTask
@@ -80,6 +88,24 @@ async def test_its_files_are_those_of_the_image_and_it_stays_who_it_is(server: H
     assert (info.task_info.id, info.task_info.result.status) == (sandbox.task_id, 0)
     exec_id = await server.exec(sandbox, "echo", "same token")
     assert await server.output(sandbox, exec_id) == b"same token\n"
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_another_one_can_replace_is_asked_for_that(server: Harness) -> None:
+    asked: list[TaskSpec] = []
+
+    class Replaceable(GatedTask, SupportsReplacement):
+        async def create_replacement(self, spec: TaskSpec) -> Task:
+            asked.append(spec)
+            return await self.engine.create(spec)
+
+    sandbox = await server.create("cat")
+    image_id = await snapshot(server, sandbox)
+    sandbox.task.__class__ = Replaceable
+
+    task = await restore(server, sandbox, image_id)
+
+    assert asked == [task.spec]
 
 
 @pytest.mark.asyncio
