@@ -13,6 +13,8 @@ from .sandbox import ServedSandbox
 #: The most finished sandboxes that can still be read, and the most bytes of their output.
 FINISHED_SANDBOXES = 1000
 FINISHED_BYTES = 256 * 1024 * 1024
+#: Of how many it is known that they have ended, once nothing else is known of them.
+FORGOTTEN = 65536
 
 
 class SandboxRegistry:
@@ -31,6 +33,7 @@ class SandboxRegistry:
         self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
         self._sidecars: set[ServedSandbox] = set()  # those that run
         self._finished: Retention[ServedSandbox] = Retention(FINISHED_SANDBOXES, FINISHED_BYTES)
+        self._forgotten: dict[str, None] = {}  # their ids, the oldest first
         self._last_creation = 0.0
         #: Called with each sandbox or sidecar that has ended.
         self.at_end: list[Callable[[ServedSandbox], None]] = []
@@ -59,6 +62,10 @@ class SandboxRegistry:
             return self._sandboxes[sandbox_id]
         except KeyError:
             raise not_found("Sandbox", sandbox_id) from None
+
+    def has_forgotten(self, sandbox_id: str) -> bool:
+        """Whether there was one with this id, which has ended, and was evicted."""
+        return sandbox_id in self._forgotten
 
     def of_task(self, task_id: str) -> ServedSandbox:
         """The sandbox that a task belongs to."""
@@ -115,5 +122,8 @@ class SandboxRegistry:
 
     def _forget(self, sandbox: ServedSandbox) -> None:
         del self._sandboxes[sandbox.id], self._by_task[sandbox.task_id]
+        self._forgotten[sandbox.id] = None
+        if len(self._forgotten) > FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
         for container in (sandbox, *sandbox.sidecars.all()):
             container.commands.discard()

@@ -135,6 +135,8 @@ class InspectorServicer:
         self, request: pb.InspectorEndRequest, call: ServedCall
     ) -> pb.InspectorEndResponse:
         """End a sandbox, and tell what ran in it: one call, as every test ends with it."""
+        if self._state.sandboxes.has_forgotten(request.sandbox_id):
+            return pb.InspectorEndResponse()  # since many others have ended, perhaps of other tests
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         first, others = _all_commands(sandbox)
         answer = pb.InspectorEndResponse(

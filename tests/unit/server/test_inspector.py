@@ -187,3 +187,20 @@ async def test_a_sandbox_is_ended_and_what_ran_in_it_is_told_once(server: Harnes
     assert not any(each.running for each in again.commands)
     with refused(Status.NOT_FOUND, "sb-nope"):
         await server.inspector.End(pb.InspectorEndRequest(sandbox_id="sb-nope"))
+
+
+@pytest.mark.asyncio
+async def test_a_sandbox_that_made_room_for_others_has_ended(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What other tests of the run do is no reason for one to fail."""
+    monkeypatch.setattr(server.app.state.sandboxes._finished, "_max_items", 1)
+    first, second = await server.create("hang"), await server.create("hang")
+    for each in (first, second):
+        await server.terminate(each)
+    await settle()
+    with refused(Status.NOT_FOUND, first.id):
+        await describe(server, first)
+
+    request = pb.InspectorEndRequest(sandbox_id=first.id)
+    assert await server.inspector.End(request) == pb.InspectorEndResponse()
