@@ -25,7 +25,7 @@ def reached(address: RemoteAddress) -> Report:
         (
             Finding("connection", True, _how(address)),
             Finding(f"{proof} and version", True, f"{version('pytest-sandbox')} at both ends"),
-            Finding("machine", True, machine),
+            Finding("processors and GPUs", True, machine),
         ),
         "",
     )

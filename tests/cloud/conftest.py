@@ -1,5 +1,6 @@
 """The server of a run in Modal's cloud, in this process, in front of a server that plays Modal."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pytest_sandbox.cloud.application import CloudApplication
 from pytest_sandbox.cloud.live import LiveFile, account
 from pytest_sandbox.cloud.transport.settings import CloudSettings
 
-from ..support.cloud import Cloud, CloudOptions, running
+from ..support.cloud import Cloud, CloudOptions, is_of_client, running
 
 if TYPE_CHECKING:
     from pytest_sandbox.server import RpcServer
@@ -37,6 +38,13 @@ FEW_PLUGINS = " ".join(
         "rerunfailures",
     )
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the proxy, and the credentials for Modal, of the person who runs these tests away."""
+    for name in [*filter(is_of_client, os.environ)]:
+        monkeypatch.delenv(name)
 
 
 @dataclass

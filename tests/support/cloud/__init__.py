@@ -9,6 +9,7 @@ does and a server on this machine does not: see `CloudOptions`.
 
 from .clock import SteppedClock as SteppedClock
 from .cloud import Cloud as Cloud
+from .cloud import is_of_client as is_of_client
 from .cloud import running as running
 from .comparison import differences as differences
 from .options import CloudOptions as CloudOptions

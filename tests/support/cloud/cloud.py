@@ -89,7 +89,7 @@ class Cloud:
         """The environment of a program with the real client."""
         path = [str(TRUSTS), *filter(None, [os.environ.get("PYTHONPATH")])]
         return {
-            **{name: value for name, value in os.environ.items() if not _is_of_client(name)},
+            **{name: value for name, value in os.environ.items() if not is_of_client(name)},
             "MODAL_SERVER_URL": self.url,
             "MODAL_TOKEN_ID": self.options.token_id,
             "MODAL_TOKEN_SECRET": self.options.token_secret,
@@ -168,5 +168,6 @@ def running(
             portal().run(cloud.close)
 
 
-def _is_of_client(name: str) -> bool:
+def is_of_client(name: str) -> bool:
+    """Whether an environment variable changes where clients connect to, or as whom."""
     return name.startswith("MODAL_") or name.lower().endswith("_proxy")
