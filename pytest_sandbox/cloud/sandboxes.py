@@ -214,9 +214,11 @@ async def tagged(control: ControlPlane, run: str) -> list[str]:
     )
     while True:
         page = (await control.ask("SandboxListV2", request)).sandboxes
-        if not page or page[-1].created_at == request.before_timestamp:
-            return list(ids)
+        known = len(ids)
         ids.update(dict.fromkeys(each.id for each in page))
+        # Also where a server says the same again and again, this ends.
+        if len(ids) == known or page[-1].created_at == request.before_timestamp:
+            return list(ids)
         request.before_timestamp = page[-1].created_at
 
 

@@ -1,5 +1,6 @@
 """Credentials by OAuth, as services give them to programs of their users."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,18 @@ def test_credentials_that_make_no_sense(modal: None, changes: dict[str, str], re
         read_settings({**SECRET, "MODAL_CONFIG_PATH": "/no/file", **changes})
 
     assert reason in caught.value.reason
+
+
+def test_a_key_of_a_kind_that_nothing_reads(modal: None) -> None:
+    pem = pem_of(ec.generate_private_key(ec.SECP256R1())).split("\\n")
+    content = base64.b64decode("".join(pem[1:-2]))
+    curve = bytes.fromhex("2a8648ce3d0301")
+    other = content.replace(curve + b"\x07", curve + b"\x7f")
+    pem[1:-2] = [base64.b64encode(other).decode()]
+    environ = {**SECRET, "MODAL_OAUTH_CLIENT_SECRET": "", "MODAL_OAUTH_JWT_KEY": "\\n".join(pem)}
+
+    with pytest.raises(EngineUnavailable, match="MODAL_OAUTH_JWT_KEY cannot be read: "):
+        read_settings({**environ, "MODAL_CONFIG_PATH": "/no/file"})
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,20 @@
 """A sandbox in the cloud: what goes on to Modal, and what does not."""
 
+import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
+from pytest_sandbox._proto.sandboxes_pb2 import (
+    SandboxInfo,
+    SandboxListRequest,
+    SandboxListResponse,
+)
 from pytest_sandbox.client import Client, Sandbox
+from pytest_sandbox.cloud.sandboxes import tagged
+from pytest_sandbox.cloud.transport.settings import CloudSettings
+
+SETTINGS = CloudSettings(("https://a.test",), "ak-1", "as-1", "", "1.6.4", "a test")
 
 
 def test_a_life(run_in_cloud: Any) -> None:
@@ -24,6 +35,21 @@ def test_a_life(run_in_cloud: Any) -> None:
     sandbox.stdin.drain()
     sandbox.wait()
     assert sandbox.stdout.read() == "main"
+
+
+def test_a_list_that_a_server_repeats_has_an_end() -> None:
+    times = itertools.count()
+
+    class Repeating:
+        settings = SETTINGS
+
+        async def ask(self, rpc: str, request: SandboxListRequest) -> SandboxListResponse:
+            info = SandboxInfo(id="sb-1", created_at=next(times))
+            assert info.created_at < 9
+            return SandboxListResponse(sandboxes=[info])
+
+    control: Any = Repeating()
+    assert asyncio.run(tagged(control, "run")) == ["sb-1"]
 
 
 def test_a_client_that_is_not_told_asks_once_what_it_talks_to(

@@ -78,6 +78,7 @@ class OAuth:
     def _signer(self) -> tuple[str, Callable[[bytes], bytes]]:
         """The name of the key, and what signs with it."""
         try:
+            from cryptography.exceptions import UnsupportedAlgorithm
             from cryptography.hazmat.primitives import hashes, serialization
             from cryptography.hazmat.primitives.asymmetric import padding, rsa
         except ImportError:
@@ -89,7 +90,7 @@ class OAuth:
         pem = self.jwt_key.replace("\\n", "\n").encode()  # as variables have it in one line
         try:
             key = serialization.load_pem_private_key(pem, None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise _wrong_key(f"cannot be read: {error}") from None
         if not isinstance(key, rsa.RSAPrivateKey):
             raise _wrong_key("is no key of RSA")
