@@ -48,8 +48,9 @@ def ask(sandbox: Sandbox, note: str = "") -> Answer:
 
 
 def start(sandbox: Sandbox) -> None:
-    command = f"setsid {PYTHON} /srv/app/app.py < /dev/null > /srv/log 2>&1 & echo $! > /srv/pid"
-    sandbox.run("sh", "-c", command, check=True)
+    app = f"setsid {PYTHON} /srv/app/app.py < /dev/null >> /srv/log 2>&1"
+    # An earlier start left a log. It is emptied before anybody looks for the line of this start.
+    sandbox.run("sh", "-c", f": > /srv/log; {app} & echo $! > /srv/pid", check=True)
     sandbox.run("sh", "-c", "until grep -q 'Running on' /srv/log; do sleep 0.01; done", timeout=60)
 
 

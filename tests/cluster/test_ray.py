@@ -289,6 +289,18 @@ async def test_tests_run_on_the_cluster_with_many_workers(
     assert "12 passed" in await outcome(cluster.address, "-n", "4")
 
 
+async def test_simulated_gpus_are_not_counted_by_ray(
+    cluster: Any, tmp_path: Path, outcome: Outcome
+) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.gpu('A100-40GB', count=4)\n"
+        "def test_it(sandbox, gpu):\n"
+        "    assert sandbox.run('nvidia-smi', '-L').stdout.count('A100') == 4\n"
+    )
+    assert "1 passed" in await outcome(cluster.address, "--gpu=fake")
+
+
 async def test_what_a_worker_that_crashed_had_is_given_back(
     cluster: Any, tmp_path: Path, outcome: Outcome
 ) -> None:

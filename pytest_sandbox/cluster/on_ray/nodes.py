@@ -50,6 +50,7 @@ class RayNodes:
         totals: what each node of the cluster has of Ray's resources, by its id; also of nodes that
             have no engine.
         actors: of the nodes, by Ray's id.
+        simulates_gpus: whether the nodes do, for sandboxes that ask for some: Ray counts none.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class RayNodes:
         self.engines: dict[str, Node] = {}
         self.totals: dict[str, Mapping[str, float]] = {}
         self.actors: dict[str, Any] = {}
+        self.simulates_gpus = options.get("gpus") == "simulated"
         self._ray = ray
         self._options = options
         self._joined, self._left = joined, left
@@ -144,7 +146,8 @@ class RayNodes:
             return
         taken = any(node.name == host for node in self.engines.values())
         named = f"{host} ({node_id[:8]})" if taken else host
-        node = Node(named, engine, as_counted(info, listed["Resources"]))
+        has_gpus = self.simulates_gpus or bool(listed["Resources"].get("GPU"))
+        node = Node(named, engine, as_counted(info, has_gpus=has_gpus))
         self._failed.pop(node_id, None)
         self.engines[node_id] = node
         self._joined(node)
@@ -184,17 +187,17 @@ class RayNodes:
         await asyncio.gather(*(node.engine.close() for node in nodes.values()))
 
 
-def as_counted(info: EngineInfo, resources: Mapping[str, float]) -> EngineInfo:
+def as_counted(info: EngineInfo, *, has_gpus: bool) -> EngineInfo:
     """What the engine of a node is, as Ray counts what the node has.
 
     Processors and memory are not checked by this: Ray has other figures, and they may change.
 
     Args:
         info: of the engine.
-        resources: of the node.
+        has_gpus: whether it has GPUs if its engine says so.
     """
     counted = replace(info, processors=None, memory=None)
-    if resources.get("GPU") or Capability.GPU not in info.capabilities:
+    if has_gpus or Capability.GPU not in info.capabilities:
         return counted
     return replace(
         counted,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background, finish
@@ -75,7 +76,7 @@ class RayPlacer(Placer):
 
     async def place(self, spec: TaskSpec, among: Collection[Node]) -> Placement:
         """A place: by Ray's resources if it asks for some, else where the fewest sandboxes are."""
-        wanted = bundles(spec)
+        wanted = bundles(replace(spec, gpus=None) if self.nodes.simulates_gpus else spec)
         if not wanted:  # nothing of Ray is asked: it takes longer than a sandbox
             return self._placed(min(among, key=lambda each: self._live.get(each, 0)), None)
         group, node_id = await self._group(wanted, among)
