@@ -43,6 +43,9 @@ async def connected(address: str) -> Any:
             failure = error
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(done, ray, failure)
+        if ray is not None:
+            # What Ray has started ends with the thread that did: prctl(2), PR_SET_PDEATHSIG.
+            threading.Event().wait()
 
     # Not of a pool, which would wait for it: Ray may not give up for minutes.
     threading.Thread(target=connect, name="ray-connect", daemon=True).start()
