@@ -67,7 +67,8 @@ def with_ssh(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def far_processes() -> bool:
-    found = subprocess.run(["pgrep", "-f", "pytest-sandbox serve --stdio"], check=False)
+    # Of this environment: other runs may be on this machine.
+    found = subprocess.run(["pgrep", "-f", f"{PROGRAM} serve --stdio"], check=False)
     return found.returncode == 0
 
 
