@@ -1,11 +1,15 @@
 """Contents that are too large for a message: whole, or in parts where the cloud wants that."""
 
+import asyncio
 import hashlib
 import io
+import itertools
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from pytest_sandbox.client.exceptions import ServiceError
 from pytest_sandbox.client.files import uploads
 from pytest_sandbox.client.files.uploads import LocalContent
 from pytest_sandbox.client.transport import portal, web
+from pytest_sandbox.engine import SystemClock
 
 from ..support.cloud import CloudOptions
 from ..support.cloud.between import between
@@ -201,6 +206,52 @@ def test_certificates_are_those_of_other_connections(
     finally:
         web._trusting_file.cache_clear()
         sys.modules.pop("certifi", None)
+
+
+def got_from(*answers: bytes) -> bytes:
+    """What is fetched from a server that gives one answer after another, and ends connections."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/part"
+            return asyncio.run(web.get(SystemClock(), url))
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_a_content_that_came_in_part_is_fetched_again(
+    monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    monkeypatch.setattr(web, "_FIRST_GET", 0.0)
+    start = f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode()
+    chunked = "chunked" in head
+    part, whole = (b"5\r\nab", b"5\r\nabcde\r\n0\r\n\r\n") if chunked else (b"ab", b"abcde")
+
+    assert got_from(start + part, start, start + whole) == b"abcde"
+    monkeypatch.setattr(web, "_GETS", 1)
+    with pytest.raises(ServiceError, match=r"after 2 of 5 bytes|IncompleteRead"):
+        got_from(start + part)
+
+
+def test_an_answer_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a byte comes: no thread is held by it for ever."""
+    minutes = itertools.count(step=61)
+    monkeypatch.setattr(web, "real", SimpleNamespace(monotonic=lambda: next(minutes)))
+    monkeypatch.setattr(web, "_GETS", 1)
+
+    with pytest.raises(ServiceError, match="it sent 2 bytes in 61 seconds"):
+        got_from(b"HTTP/1.1 200 OK\r\n\r\nab")
 
 
 def test_a_file_that_becomes_shorter() -> None:

@@ -13,6 +13,7 @@ import re
 import urllib.parse
 from typing import IO, TYPE_CHECKING
 
+from pytest_sandbox._shared import real
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.network.http_proxy import connect_through, proxy_to
 from pytest_sandbox._shared.network.loopback import is_loopback
@@ -36,6 +37,8 @@ _TIMEOUT = 60
 _CHUNK = 1024**2
 #: Bytes of an answer, at most: those of a block are 8 MiB.
 _ANSWER = 64 * 1024**2
+#: Bytes a second, below which an answer is taken for one that never ends.
+_SLOWEST = 1024
 #: How often a content is sent, and fetched, and seconds before the second attempt.
 _PUTS, _FIRST_PUT = 3, 0.3
 _GETS, _FIRST_GET = 5, 0.1
@@ -221,9 +224,9 @@ def _request(
     connection = _connection(str(address.hostname), address.port, secure=address.scheme == "https")
     try:
         connection.request(method, target, body, dict(headers))
-        response = connection.getresponse()
-        etag = response.headers.get("ETag", "").removeprefix("W/").strip('"')
-        content = response.read(_ANSWER + 1)
+        with connection.getresponse() as response:
+            etag = response.headers.get("ETag", "").removeprefix("W/").strip('"')
+            content = _received(response)
         if len(content) > _ANSWER:
             raise ServiceError(f"{method} of a content: {address.hostname} answers without end")
         return WebAnswer(response.status, content, etag)
@@ -231,6 +234,31 @@ def _request(
         raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         connection.close()
+
+
+def _received(response: http.client.HTTPResponse) -> bytes:
+    """The content of an answer; a part of it if it is too large.
+
+    Raises:
+        OSError: it is not complete, or comes too slowly.
+    """
+    since, size = real.monotonic(), 0
+    parts: list[bytes] = []
+    # Counted here: reading a given number of bytes, `http.client` takes any end for the right one.
+    whole = response.length
+    while size <= _ANSWER and (whole is None or size < whole):
+        data = response.read1(_CHUNK)
+        passed = real.monotonic() - since
+        if data:
+            size += len(data)
+            parts.append(data)
+        elif whole is not None:
+            raise OSError(f"the connection ended after {size} of {whole} bytes")
+        else:
+            break
+        if passed > _TIMEOUT and size < _SLOWEST * passed:
+            raise OSError(f"it sent {size} bytes in {passed:.0f} seconds")
+    return b"".join(parts)
 
 
 def _connection(host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:
