@@ -60,6 +60,7 @@ def placer_of(ray: FakeRay, *names: str) -> tuple[RayPlacer, Any]:
     nodes: Any = SimpleNamespace(
         engines={name: node(name) for name in names},
         totals={name: {"CPU": 1.0} for name in names},
+        simulates_gpus=False,
     )
     placer._ray, placer._nodes = ray, nodes
     return placer, nodes
