@@ -32,6 +32,9 @@ LOOK = 1.0
 LEASE = 5.0
 #: Seconds that the actor of a node may take to start the engine there.
 ANSWER = 60.0
+#: Seconds that a run waits for its first node: to connect takes some, and all that is less than it
+#: waits for its engine, so that it is said what that waited for.
+FIRST = 20.0
 #: Seconds that a run waits for further nodes when it begins, once it has one; others join later.
 START = 5.0
 
@@ -77,13 +80,18 @@ class RayNodes:
         Raises:
             EngineUnavailable: none can run an engine.
         """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + FIRST
         await self._look()
         if self._taking:
             await asyncio.wait(self._taking.values(), timeout=START)
-        while self._taking and not self.engines:
-            await asyncio.wait(self._taking.values(), return_when=asyncio.FIRST_COMPLETED)
+        while self._taking and not self.engines and (left := until - loop.time()) > 0:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait(self._taking.values(), timeout=left, return_when=first)
         if not self.engines:
-            why = "; ".join(f"{node}: {reason}" for node, reason in self._failed.items())
+            silent = dict.fromkeys(self._taking, f"it has not answered for {FIRST:g} s")
+            failed = {**self._failed, **silent}
+            why = "; ".join(f"{node}: {reason}" for node, reason in failed.items())
             raise EngineUnavailable(
                 f"no node of the Ray cluster can run an engine: {why or 'it has none'}",
                 "Is this version of pytest-sandbox installed on all nodes, for the Python of Ray "

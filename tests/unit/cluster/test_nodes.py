@@ -12,7 +12,7 @@ import pytest
 from pytest_sandbox.cluster import Node
 from pytest_sandbox.cluster.on_ray import nodes as nodes_module
 from pytest_sandbox.cluster.on_ray.nodes import RayNodes
-from pytest_sandbox.engine import EngineInfo
+from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.fakes import FakeEngine
 
 if TYPE_CHECKING:
@@ -72,6 +72,17 @@ async def test_a_node_is_not_waited_for_by_who_needs_another() -> None:
     nodes.starts["new"].set()
     await nodes.look("new")
     assert list(nodes.engines) == ["new"]
+    await nodes.close()
+
+
+async def test_nodes_that_do_not_answer_are_named_before_the_run_gives_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("START", "FIRST"):
+        monkeypatch.setattr(nodes_module, name, 0.01)
+    nodes = Slow("stuck")
+    with pytest.raises(EngineUnavailable, match=r"stuck: it has not answered for 0\.01 s"):
+        await nodes.start()
     await nodes.close()
 
 
