@@ -112,7 +112,7 @@ class Started:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def started(cluster: Any) -> AsyncIterator[Started]:
+async def started(cluster: Any, counted_gpus: None) -> AsyncIterator[Started]:
     placer = RayPlacer("ray", {"gpus": "simulated"})
     engine = ClusterEngine(placer)
     info = await engine.start()
