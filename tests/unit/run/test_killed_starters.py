@@ -142,9 +142,18 @@ def test_an_interrupt_while_the_engine_starts_ends_it_at_once(
     server("""
         import os, pathlib, signal, time
         pathlib.Path(__file__).with_name("starts").write_text(str(os.getpid()))
+        while not pathlib.Path(__file__).with_name("awaited").exists():
+            time.sleep(0.005)
         os.kill(os.getppid(), signal.SIGINT)
         time.sleep(3600)
     """)
+    first_line = engine_process._first_line
+
+    def awaited(child: engine_process.Child, timeout: float) -> bytes:
+        (tmp_path / "awaited").touch()
+        return first_line(child, timeout)
+
+    monkeypatch.setattr(engine_process, "_first_line", awaited)
     monkeypatch.setattr(engine_process, "_EXIT_TIMEOUT", 3600)  # which would time the test out
     run = Run.create()
 
