@@ -38,6 +38,7 @@ pytestmark = pytest.mark.asyncio
 LOOK = r"""
 exec 2>&1
 pwd; uname -n; id; env | sort; ls -A / /root /tmp /dev /etc /srv; ls -l /dev/
+until grep -q '^SigBlk:.0*$' /proc/1/status; do :; done  # it blocks signals while it starts this
 grep -E '^(Name|Umask|P*Pid|[UG]id|FDSize|Gr|Thr|Sig[PBIC]|Shd|Cap|NoNew|Sec)' /proc/1/status
 tr '\0' ' ' < /proc/1/cmdline; cat /proc/1/limits /proc/self/limits /proc/self/cgroup
 cut -d' ' -f4- /proc/self/mountinfo | sed 's/[0-9a-f]*:[0-9a-f]*/:/; s/id=[0-9]*/id=/g'

@@ -185,7 +185,8 @@ def test_the_calls_are_the_same(pairs: list[tuple[WireRecorder, WireRecorder]]) 
 
     assert surprising == []
     assert metadata == set(EXPECTED_METADATA), "some are gone"
-    assert messages == set(EXPECTED), "some are gone"
+    by_chance = {key for key in EXPECTED if key.startswith("AppFetchLogs ")}  # within a second
+    assert set(EXPECTED) - messages <= by_chance, "some are gone"
 
 
 def test_contents_go_over_http_alike(pairs: list[tuple[WireRecorder, WireRecorder]]) -> None:
