@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -10,7 +10,7 @@ from .engine import ENGINE, session_of
 from .options import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from pytest_sandbox._proto.inspector_pb2 import SandboxCommand
 
@@ -121,9 +121,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         stuck = owned.end()
         item.config.stash[_OWNED_NOW] = None
     if stuck:
-        errors = "\n".join(sorted({str(error) for error in stuck.values()}))
-        where = _where(owned.session)
-        pytest.fail(f"could not end sandbox {', '.join(stuck)}{where}\n{errors}", pytrace=False)
+        fail_for(stuck, owned.session)
     # A test that failed had no chance to tidy up: its report lists what it left, and a second
     # error would only hide the first.
     if owned.left and not owned.failed and settings(item.config).strict:
@@ -133,6 +131,18 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
             pytrace=False,
         )
     return result
+
+
+def fail_for(stuck: Mapping[str, Exception], session: EngineSession) -> NoReturn:
+    """Fail a test some of whose sandboxes could not be ended.
+
+    Args:
+        stuck: the reasons, by the ids of these.
+        session: their engine's.
+    """
+    errors = "\n".join(sorted({str(error) for error in stuck.values()}))
+    where = _where(session)
+    pytest.fail(f"could not end sandbox {', '.join(stuck)}{where}\n{errors}", pytrace=False)
 
 
 def _where(session: EngineSession) -> str:

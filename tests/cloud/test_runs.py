@@ -112,9 +112,10 @@ def test_what_this_machine_has_alone_is_refused_by_name(
         assert cloud.app.state.sandboxes.all() == []
     result.assert_outcomes(failed=1, errors=8)
     refusal = "network='test' does not work with --sandbox-engine=modal: sandboxes in Modal's cloud"
-    assert result.stdout.str().count(f"{refusal} cannot see each other by an alias. Let") == 2
+    assert result.stdout.str().count(f"{refusal} cannot see each other by an alias. Let") == 1
     result.stdout.fnmatch_lines_random(
         [
+            "*the template 'in_network' has network='test', which does not work with*",
             "*the template 'with_programs' has memory=True, which does not work with*",
             "*Modal's cloud does not have project=True*",
             "*Modal's cloud does not have Image.host()*",
@@ -123,6 +124,48 @@ def test_what_this_machine_has_alone_is_refused_by_name(
             "*the fixture modal_server does not work with --sandbox-engine=modal: it stands in*",
             # The cloud that is played has none: it was asked.
             "*SandboxCreate is of the first version*",
+        ]
+    )
+
+
+def test_what_the_cloud_does_not_have_is_refused_when_a_test_asks_for_it(
+    pytester: pytest.Pytester, cloud_environment: Callable[[Cloud], None]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import sandbox_template
+
+        @sandbox_template(network="test", alias="db")
+        def in_network(sandbox):
+            raise AssertionError("it was prepared")
+
+        @sandbox_template(memory=True)
+        def with_programs(sandbox):
+            raise AssertionError("it was prepared")
+
+        @pytest.mark.parametrize("name", ["in_network", "with_programs", "sandbox_network"])
+        def test_it(request, name):
+            request.getfixturevalue(name)
+
+        @pytest.fixture
+        def sandbox_network_log():
+            return "mine"
+
+        def test_own(request):
+            assert request.getfixturevalue("sandbox_network_log") == "mine"
+        """
+    )
+    with running() as cloud:
+        cloud_environment(cloud)
+        result = pytester.runpytest("--sandbox-engine=modal", "-rA", "--tb=line")
+        assert cloud.app.state.sandboxes.all() == []
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*the template 'in_network' has network='test', which does not work with*",
+            "*the template 'with_programs' has memory=True, which does not work with*",
+            "*the fixture sandbox_network does not work with --sandbox-engine=modal*",
         ]
     )
 

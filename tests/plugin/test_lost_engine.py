@@ -157,21 +157,35 @@ def test_every_call_says_which_machine_is_gone(
     result.stdout.no_fnmatch_line(f"*{far.token}*")
 
 
+OURS = """
+import os
+import signal
+
+def test_it(sandbox):
+    sandbox.run("true")
+    os.kill(int(os.environ["FAR_PID"]), signal.SIGSTOP)
+"""
+MODALS = """
+import os
+import signal
+
+import pytest
+from pytest_sandbox import Sandbox
+
+@pytest.mark.modal_server(in_process=False)
+def test_it(modal_server):
+    Sandbox.create(client=modal_server.client)
+    os.kill(int(os.environ["FAR_PID"]), signal.SIGSTOP)
+"""
+
+
 @pytest.mark.parametrize("far", [(signal.SIGSTOP, "")], ids=["stopped"], indirect=True)
+@pytest.mark.parametrize("test", [OURS, MODALS], ids=["ours", "modal"])
 def test_what_cannot_be_ended_is_said_with_its_machine(
-    pytester: pytest.Pytester, far: RemoteAddress, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, far: RemoteAddress, monkeypatch: pytest.MonkeyPatch, test: str
 ) -> None:
     monkeypatch.setattr("pytest_sandbox.client.batch._TERMINATE_TIMEOUT", 0.1)
-    pytester.makepyfile(
-        """
-        import os
-        import signal
-
-        def test_it(sandbox):
-            sandbox.run("true")
-            os.kill(int(os.environ["FAR_PID"]), signal.SIGSTOP)
-        """
-    )
+    pytester.makepyfile(test)
     result = pytester.runpytest()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(

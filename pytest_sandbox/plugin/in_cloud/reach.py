@@ -5,7 +5,7 @@ Registered in runs with `--sandbox-engine=modal` only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,11 +15,11 @@ from ..marker import merged_spec
 from ..networks import OWN
 from ..options import has_engine_of_run
 from ..templates.pytest_internals import definitions
-from ..templates.taken import taken_templates
+from ..templates.template import ATTRIBUTE, Template
 from .watch import watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
@@ -43,33 +43,59 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
 # Not a wrapper: those of the other parts have begun, and will end what they began.
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse fixtures of this machine."""
-    if is_faked(item) or not has_engine_of_run(item):
-        return
-    for name, found in definitions(item).items():
-        if name in _LOCAL and found and found[-1].func.__module__ == fixtures.__name__:
-            pytest.fail(
-                f"the fixture {name} does not work with --sandbox-engine=modal: {_LOCAL[name]}. "
-                "Run the test with --sandbox-engine=local.",
-                pytrace=False,
-            )
-    templates = [*taken_templates(item)]
-    specs = [merged_spec(item), *(each.template.spec for each in templates)]
-    if any(spec.get("network") == OWN for spec in specs):
+    """Refuse what the cloud does not have before anything is made there."""
+    if _is_in_cloud(item):
+        _refuse_network(merged_spec(item))
+        for name, found in definitions(item).items():
+            if found:
+                _refuse_fixture(name, found[-1])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> None:
+    """Refuse fixtures that a test takes while it runs, by `request.getfixturevalue`."""
+    item = watch_of(request.config).item
+    if item is not None and _is_in_cloud(item):
+        _refuse_fixture(fixturedef.argname, fixturedef)
+
+
+def _is_in_cloud(item: pytest.Item) -> bool:
+    return has_engine_of_run(item) and not is_faked(item)
+
+
+def _refuse_fixture(name: str, found: pytest.FixtureDef[Any]) -> None:
+    """Refuse one of this machine, and a template of what the cloud does not have."""
+    if name in _LOCAL and found.func.__module__ == fixtures.__name__:
         pytest.fail(
-            "network='test' does not work with --sandbox-engine=modal: "
-            f"{_LOCAL['sandbox_network']}. Let the programs run in one sandbox, or reach another "
-            "one by Sandbox.tunnels(), or run the test with --sandbox-engine=local.",
+            f"the fixture {name} does not work with --sandbox-engine=modal: {_LOCAL[name]}. "
+            "Run the test with --sandbox-engine=local.",
             pytrace=False,
         )
-    for template in templates:
-        if template.template.memory:
-            pytest.fail(
-                f"the template {template.name!r} has memory=True, which does not work with "
-                "--sandbox-engine=modal: Modal's snapshots of programs are experimental, and not "
-                "of each sandbox. Leave it out, or run the test with --sandbox-engine=local.",
-                pytrace=False,
-            )
+    template = getattr(found.func, ATTRIBUTE, None)
+    if not isinstance(template, Template):
+        return
+    _refuse_network(template.spec, f"the template {name!r} has ")
+    if template.memory:
+        pytest.fail(
+            f"the template {name!r} has memory=True, which does not work with "
+            "--sandbox-engine=modal: Modal's snapshots of programs are experimental, and not "
+            "of each sandbox. Leave it out, or run the test with --sandbox-engine=local.",
+            pytrace=False,
+        )
+
+
+def _refuse_network(spec: Mapping[str, Any], whose: str = "") -> None:
+    if spec.get("network") != OWN:
+        return
+    which = ", which" if whose else ""
+    pytest.fail(
+        f"{whose}network='test'{which} does not work with --sandbox-engine=modal: "
+        f"{_LOCAL['sandbox_network']}. Let the programs run in one sandbox, or reach another "
+        "one by Sandbox.tunnels(), or run the test with --sandbox-engine=local.",
+        pytrace=False,
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,19 +25,20 @@ class CloudWatch:
         config: pytest's.
 
     Attributes:
+        item: the test that runs; `None` between tests.
         refused: what the test was told when it was refused; empty if it was not.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._blocks = settings(config).blocks_cloud
-        self._item: pytest.Item | None = None
+        self.item: pytest.Item | None = None
         self._allowed = True
         self._reached = False
         self.refused = ""
 
     def begin(self, item: pytest.Item) -> None:
         """A test begins."""
-        self._item = item
+        self.item = item
         self._allowed = not self._blocks or item.get_closest_marker(MARKER) is not None
         self._reached, self.refused = False, ""
 
@@ -57,12 +58,12 @@ class CloudWatch:
 
     def end(self) -> None:
         """The test is over: what it has left behind may be ended."""
-        self._item, self._allowed = None, True
+        self.item, self._allowed = None, True
 
     @property
     def unused(self) -> bool:
         """Whether the test is marked, and did not reach the cloud."""
-        item = self._item
+        item = self.item
         marked = item is not None and item.get_closest_marker(MARKER) is not None
         return marked and not self._reached
 

@@ -20,7 +20,7 @@ from ..engine import session_of
 from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
 from ..options import engine_of
-from ..ownership import OWNED
+from ..ownership import OWNED, fail_for
 from .marker import SERVER, check_keys, own_keys
 
 if TYPE_CHECKING:
@@ -218,5 +218,4 @@ def _end_sandboxes(item: pytest.Item, server: ModalServer) -> None:
                 f"sandbox {sandbox_id}, which the test created and did not terminate"
             )
     if stuck:
-        errors = "\n".join(sorted({str(error) for error in stuck.values()}))
-        pytest.fail(f"could not end sandbox {', '.join(stuck)}\n{errors}", pytrace=False)
+        fail_for(stuck, session_of(item))
