@@ -27,7 +27,8 @@ class Leftovers:
         descriptors: of the engine process: what each is, without the numbers of sockets and pipes.
             Not among them are its clients' connections, which are theirs to close, and the
             output of what ended, which is kept for late readers.
-        mounts: of the engine process and of its zygotes, how many in each namespace.
+        mounts: how many each process sees. Of those of the machine, where other programs mount and
+            unmount at any time, only such as are named after us.
         folder: names in the run directory.
         cgroups: paths of groups that hold or held its processes.
     """
@@ -79,7 +80,7 @@ class Machine:
         return Leftovers(
             processes=tuple(sorted(text(f"/proc/{pid}/cmdline").strip() for pid in family)),
             descriptors=tuple(sorted(self.descriptors())),
-            mounts=tuple(sorted(text(f"/proc/{pid}/mountinfo").count("\n") for pid in family)),
+            mounts=tuple(sorted(map(mounts_of, family))),
             folder=tuple(sorted(os.listdir(self.run.directory))),
             cgroups=tuple(sorted(ours | set(cgroups(self.server.pid)))),
         )
@@ -121,6 +122,20 @@ class Machine:
 def text(path: str) -> str:
     try:
         return Path(path).read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def mounts_of(pid: int) -> int:
+    mounts = text(f"/proc/{pid}/mountinfo").splitlines()
+    if namespace_of(pid) == namespace_of(os.getpid()):
+        mounts = [each for each in mounts if "pytest-sandbox" in each]
+    return len(mounts)
+
+
+def namespace_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
     except OSError:
         return ""
 
