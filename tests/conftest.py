@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,13 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A temporary folder for sockets: paths of `tmp_path` can be too long for one, see unix(7)."""
+    with tempfile.TemporaryDirectory(prefix="short-", dir="/tmp") as path:
+        yield Path(path)
 
 
 @pytest.fixture(autouse=True)

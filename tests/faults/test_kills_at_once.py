@@ -72,9 +72,11 @@ def alive(pid: int) -> bool:
         "owner engine zygote agents",
     ],
 )
-def test_nothing_is_left(machine: Machine, tmp_path: Path, until: Until, parts: str) -> None:
+def test_nothing_is_left(machine: Machine, short_path: Path, until: Until, parts: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", OWNER, str(short_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as owner:
         assert owner.stdout is not None
         socket, pid = owner.stdout.readline().decode().split()
@@ -99,6 +101,6 @@ def test_nothing_is_left(machine: Machine, tmp_path: Path, until: Until, parts: 
 
     until(lambda: not any(alive(each) for each in family))
 
-    subprocess.run([sys.executable, "-c", NEXT, str(tmp_path)], check=True)
-    until(lambda: list(tmp_path.iterdir()) == [])
+    subprocess.run([sys.executable, "-c", NEXT, str(short_path)], check=True)
+    until(lambda: list(short_path.iterdir()) == [])
     assert [folder for folder in folders if os.path.exists(folder)] == []

@@ -1,8 +1,6 @@
 """What the tests of the plugin share."""
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, PackagePath, PathDistribution
 from pathlib import Path
@@ -103,12 +101,10 @@ def shared_engine(run_of_all: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The temporary folder of the runs inside, whose path leaves room for that of a socket."""
-    folder = tempfile.mkdtemp()
-    monkeypatch.setenv("TMPDIR", folder)
-    yield Path(folder)
-    shutil.rmtree(folder)
+def temporary(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder of the runs inside."""
+    monkeypatch.setenv("TMPDIR", str(short_path))
+    return short_path
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -39,10 +38,9 @@ ServerScript = Callable[[str], Path]
 
 
 @pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A short path, for sockets below it: those of pytest grow with the number of runs."""
-    with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as path:
-        yield Path(path)
+def tmp_path(short_path: Path) -> Path:
+    """For sockets below it."""
+    return short_path
 
 
 @pytest.fixture
