@@ -2,7 +2,11 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
+
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.engines import load_engine
 
 from .harness import Harness, serve
 
@@ -11,3 +15,13 @@ from .harness import Harness, serve
 async def server() -> AsyncIterator[Harness]:
     async with serve() as harness:
         yield harness
+
+
+@pytest_asyncio.fixture
+async def local() -> AsyncIterator[Harness]:
+    """The same over the local engine."""
+    try:
+        async with serve(load_engine("local")) as harness:
+            yield harness
+    except EngineUnavailable as error:
+        pytest.skip(f"no local engine here: {error.reason}")

@@ -12,9 +12,9 @@ from grpclib import Status
 from pytest_sandbox._proto import volumes_pb2
 from pytest_sandbox.engine import EngineInfo
 
+from .building import built, printed
 from .engines import GatedEngine
 from .harness import Harness, refused, serve
-from .test_builds import built, printed
 
 pytestmark = pytest.mark.asyncio
 

@@ -15,8 +15,8 @@ from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.own import inspector
 from pytest_sandbox.server.registries.aliases import Aliases
 
+from .building import join
 from .harness import Created, Harness, refused
-from .test_builds import join
 
 
 async def describe(server: Harness, sandbox: Created, **fields: Any) -> Any:

@@ -21,12 +21,10 @@ from pytest_sandbox.local.zygote import skeleton
 from pytest_sandbox.server.builds.packages import uses_packages
 from pytest_sandbox.server.builds.steps import RunStep, TemporaryFile
 
+from .building import begin, built, failure, join, mount, printed
 from .engines import GatedEngine, GatedTask
 from .harness import Harness, serve
-from .test_builds import begin, built, failure, join, local, mount, printed
 from .test_images_and_secrets import DEBIAN_SLIM
-
-__all__ = ["local"]
 
 
 class Debian(GatedEngine, SupportsPackages):

@@ -13,9 +13,9 @@ from pytest_sandbox.cli import main
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
+from .building import begin, built, failure, join, mount, printed, secret
 from .engines import GatedEngine
 from .harness import Harness, serve
-from .test_builds import begin, built, failure, join, mount, printed, secret
 
 
 @pytest.fixture(autouse=True)
