@@ -13,6 +13,8 @@ from pytest_sandbox.gpus.leasing import _LAST
 from pytest_sandbox.gpus.machine import _FOUND
 from pytest_sandbox.local.engine.gpus.simulated_files import compile_nvml
 
+from .machines import specification, write
+
 H100, L4 = "NVIDIA H100 80GB HBM3", "NVIDIA L4"
 
 
@@ -91,3 +93,27 @@ def gpus(no_gpus: FakeMachine) -> FakeMachine:
     for name, memory in ((H100, 81559), (H100, 81559), (L4, 23034)):
         no_gpus.add(name, memory)
     return no_gpus
+
+
+#: Without the plugins that take most of the start of pytest.
+ADDOPTS = (
+    "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket "
+    "-p no:rerunfailures"
+)
+
+
+@pytest.fixture
+def own_settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs inside of a test have their own, and start soon."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", ADDOPTS)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("PYTEST_SANDBOX_ENGINE", raising=False)
+
+
+@pytest.fixture
+def with_devices(gpus: FakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose GPUs sandboxes can have."""
+    folder = tmp_path / "cdi"
+    folder.mkdir()
+    write(folder, specification(folder))
+    monkeypatch.setenv("PYTEST_SANDBOX_CDI", str(folder))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import FakeMachine
+from .conftest import ADDOPTS, FakeMachine
 from .machines import specification, write
-from .test_plugin import ADDOPTS
 
 HERE = Path(__file__).parent
 

@@ -20,9 +20,8 @@ from pytest_sandbox.local.engine.gpus.machine_files import find_gpus
 
 from .conftest import H100, L4, FakeMachine
 from .machines import specification, write
-from .test_plugin import own_settings
 
-__all__ = ["own_settings"]
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 SMALL, LARGE = f"{H100} MIG 1g.10gb", f"{H100} MIG 3g.40gb"
 

@@ -17,9 +17,8 @@ from pytest_sandbox.local.engine.gpus import simulated_files
 
 from .conftest import FakeMachine
 from .test_local import out
-from .test_plugin import own_settings
 
-__all__ = ["own_settings"]
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -3,9 +3,8 @@
 import pytest
 
 from .conftest import FakeMachine
-from .test_plugin import own_settings, with_devices
 
-__all__ = ["own_settings", "with_devices"]
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 TESTS = """
 import os

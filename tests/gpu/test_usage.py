@@ -10,9 +10,8 @@ from pytest_sandbox.plugin.gpu import usage
 from pytest_sandbox.plugin.gpu.held import _OPEN_HERE
 
 from .conftest import FakeMachine
-from .test_plugin import own_settings, with_devices
 
-__all__ = ["own_settings", "with_devices"]
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 @pytest.fixture(autouse=True)

@@ -84,6 +84,25 @@ def is_blank(pid: int) -> bool:
         return False
 
 
+def children(parent: int) -> list[int]:
+    """Those of a process, without what a zygote has for sandboxes to come."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+                ours = is_forker(int(name)) or is_blank(int(name))
+                if int(stat[1]) == parent and not ours:
+                    found.append(int(name))
+    return found
+
+
+def only_child(parent: int) -> int:
+    """The child that stays; one that was killed may not be gone yet."""
+    until(lambda: len(children(parent)) == 1, "the others are gone")
+    return children(parent)[0]
+
+
 def descriptors() -> list[str]:
     """Those of this process, without those of garbage, which may be closed at any time."""
     gc.collect()
@@ -188,6 +207,19 @@ async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
     """An engine in each mode that works here."""
     async with engine_in(request.param) as engine:
         yield engine
+
+
+@pytest_asyncio.fixture
+async def fresh() -> AsyncIterator[LocalEngine]:
+    """An engine without processes but those of what the test creates."""
+    engine = LocalEngine(LocalOptions(pool=False))
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+def zygote_of(engine: LocalEngine) -> int:
+    return engine.factory.zygote.pid
 
 
 @contextlib.asynccontextmanager

@@ -2,12 +2,10 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from pytest_sandbox.engine import EndCause, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
@@ -18,8 +16,7 @@ from pytest_sandbox.local.protocol.zygote import Figures, SandboxEnded, SandboxG
 from pytest_sandbox.local.zygote.sandbox_record import SandboxRecord
 from pytest_sandbox.local.zygote.sandbox_table import SandboxTable
 
-from .conftest import is_running, until
-from .test_death import children, only_child
+from .conftest import children, is_running, only_child, until
 
 USED = Figures(cpu_seconds=0.5, peak_memory=1, bytes_written=2, peak_processes=3, oom_kills=0)
 
@@ -41,14 +38,6 @@ class Owner:
 
     def gone(self, used: Figures | None) -> None:
         self.heard.append(used)
-
-
-@pytest_asyncio.fixture
-async def fresh() -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine(LocalOptions(pool=False))  # no processes but those of what tests create
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -5,34 +5,24 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from pytest_sandbox.engine import Limits, StoreFull, TaskSpec
-from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.kernel.cgroups.joining import CgroupDescriptors
 from pytest_sandbox.local.protocol import wire
 from pytest_sandbox.local.protocol.forker import FORKED, ORDER, SandboxPlan
 from pytest_sandbox.local.zygote.forker import Forker
 
-from .conftest import is_forker, is_running, shell, until
-from .test_death import children
+from .conftest import children, is_forker, is_running, shell, until
 from .test_prepared_calls import faults
 
 #: Pages that it writes to for one sandbox, at most. The zygote writes to 430.
 MOST_FAULTS = 160
-
-
-@pytest_asyncio.fixture
-async def fresh() -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine(LocalOptions(pool=False))  # no processes but those of what tests create
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 def forker_of(engine: LocalEngine) -> int:

@@ -13,8 +13,7 @@ from pytest_sandbox.local.kernel.calls import NOW, PreparedCalls
 from pytest_sandbox.local.kernel.file_attributes import copy_to_overlay
 from pytest_sandbox.local.kernel.present import FileText
 
-from .conftest import needs_root
-from .test_death import children
+from .conftest import children, needs_root
 
 #: Pages of which PID 1 of a sandbox gets copies, or the addresses of, before it serves. With
 #: ordinary code it was 580.

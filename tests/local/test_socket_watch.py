@@ -11,7 +11,7 @@ from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.zygote.watches import socket_watch
 from pytest_sandbox.local.zygote.watches.socket_watch import SocketWatch
 
-from .test_death import children
+from .conftest import children
 
 #: Sends, to sockets of a kind, what nothing receives: bad requests, which netlink repeats in its
 #: errors, or datagrams.

@@ -5,15 +5,22 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.engine import Engine, EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
+from .engines import GatedEngine
 from .harness import Harness, serve
 
 
+@pytest.fixture
+def engine() -> Engine:
+    """The engine of the server; a file may have its own."""
+    return GatedEngine()
+
+
 @pytest_asyncio.fixture
-async def server() -> AsyncIterator[Harness]:
-    async with serve() as harness:
+async def server(engine: Engine) -> AsyncIterator[Harness]:
+    async with serve(engine) as harness:
         yield harness
 
 

@@ -22,7 +22,7 @@ from pytest_sandbox.server.snapshots.disk_cache import ImageCache
 
 from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-from .test_snapshots import directory, files_image
+from .snapshotting import directory, files_image
 
 
 @pytest.fixture(autouse=True)

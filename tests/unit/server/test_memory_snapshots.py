@@ -1,11 +1,9 @@
 """Sandboxes are kept with their processes, and new ones go on from there."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, extensions_pb2, sandboxes_pb2
@@ -25,17 +23,6 @@ FAILURE = common_pb2.GenericResult.GENERIC_STATUS_FAILURE
 TIMEOUT = common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT
 NONE = pb.SandboxRestoreRequest.SANDBOX_NAME_OVERRIDE_TYPE_NONE
 STRING = pb.SandboxRestoreRequest.SANDBOX_NAME_OVERRIDE_TYPE_STRING
-
-
-@pytest.fixture
-def engine() -> GatedEngine:
-    return GatedEngine()
-
-
-@pytest_asyncio.fixture
-async def server(engine: GatedEngine) -> AsyncIterator[Harness]:
-    async with serve(engine) as harness:
-        yield harness
 
 
 async def begin(server: Harness, sandbox: Created) -> str:

@@ -1,11 +1,9 @@
 """A sandbox goes back to an image: what stays, what starts anew, what ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from grpclib import Status
 
 from pytest_sandbox._proto import (
@@ -30,18 +28,7 @@ from pytest_sandbox.engine import (
 from pytest_sandbox.fakes import settle
 
 from .engines import GatedEngine, GatedTask
-from .harness import STDOUT, Created, Harness, refused, serve
-
-
-@pytest.fixture
-def engine() -> GatedEngine:
-    return GatedEngine()
-
-
-@pytest_asyncio.fixture
-async def server(engine: GatedEngine) -> AsyncIterator[Harness]:
-    async with serve(engine) as harness:
-        yield harness
+from .harness import STDOUT, Created, Harness, refused
 
 
 async def snapshot(server: Harness, sandbox: Created) -> str:

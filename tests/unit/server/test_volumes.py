@@ -1,9 +1,6 @@
 """Volumes: by name and ephemeral, and what sandboxes mount of them."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from grpclib import Status
 
 from pytest_sandbox._proto import apps_pb2, common_pb2, containers_pb2, router_pb2
@@ -28,12 +25,6 @@ class ForgettingEngine(GatedEngine):
 @pytest.fixture
 def engine() -> ForgettingEngine:
     return ForgettingEngine()
-
-
-@pytest_asyncio.fixture
-async def server(engine: ForgettingEngine) -> AsyncIterator[Harness]:
-    async with serve(engine) as harness:
-        yield harness
 
 
 async def volume(

@@ -1,15 +1,12 @@
 """The same server over the engine in memory: real gRPC, scripted commands, time that skips."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox.fakes import Call, FakeEngine, VirtualClock
 
-from .harness import ERR, UNIX, Harness, serve
+from .harness import ERR, Harness
 
 pytestmark = pytest.mark.asyncio
 
@@ -19,12 +16,6 @@ DAY = 24 * 60 * 60
 @pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()
-
-
-@pytest_asyncio.fixture
-async def server(engine: FakeEngine) -> AsyncIterator[Harness]:
-    async with serve(engine, UNIX) as harness:
-        yield harness
 
 
 async def test_a_scripted_command_is_run_over_grpc(engine: FakeEngine, server: Harness) -> None:

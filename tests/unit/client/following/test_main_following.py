@@ -20,7 +20,7 @@ from pytest_sandbox.inmemory import FakeSandboxes
 from pytest_sandbox.server.own import follower
 from pytest_sandbox.server.own.main_following import MainFollowServicer
 
-from .command_stubs import Serve, creating
+from ..command_stubs import Serve, creating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""Memory snapshots with the real CRIU: what copies have, what is refused, what is left behind."""
+"""Memory snapshots with the real CRIU: what cannot be one, what is refused, what is left behind."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ import signal
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from pytest_sandbox.engine import (
     EndCause,
     InvalidSpec,
-    MemorySnapshot,
     NotFreezable,
-    ProcessSpec,
-    PtySize,
     StoreFull,
     TaskSpec,
     Unsupported,
@@ -32,210 +26,11 @@ from pytest_sandbox.local import LocalEngine, LocalOptions, probe
 from pytest_sandbox.local.engine import task as task_module
 from pytest_sandbox.local.engine.snapshots.memory_snapshots import LocalMemorySnapshots
 
-from .conftest import is_forker, is_running, needs_root, shell, until
-from .stories import ASKS_ECHO, DESCENDANTS, ECHO, ESTRANGED, LOOP, PACKETS, STORIES, THREADS
-
-if TYPE_CHECKING:
-    from pytest_sandbox.local.engine.task import LocalTask
+from ..conftest import is_forker, is_running, needs_root, shell, until
+from ..stories import DESCENDANTS, ESTRANGED, PACKETS, STORIES, THREADS
+from .talks import Talk, resumed, tells
 
 pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
-
-
-@dataclass
-class Talk:
-    """A conversation with a main process that runs `LOOP`."""
-
-    task: LocalTask
-    seen: int = field(default=0)
-
-    async def hears(self) -> str:
-        assert self.task.main is not None
-        data = b""
-        while not data.endswith(b"\n"):
-            more = await asyncio.wait_for(self.task.main.stdout.read(self.seen), 20)
-            assert more, await wrote(self.task)
-            data += more
-            self.seen += len(more)
-        return data.decode()
-
-    async def asks(self) -> str:
-        assert self.task.main is not None
-        await self.task.main.write_stdin(b"\n")
-        return await self.hears()
-
-
-async def wrote(task: LocalTask) -> str:
-    """What the main process wrote to its standard error."""
-    assert task.main is not None
-    return (await task.main.stderr.read(0)).decode()
-
-
-async def tells(engine: LocalEngine, story: str) -> Talk:
-    """A task whose main process is a story."""
-    main = ProcessSpec(("python3", "-c", story + LOOP))
-    talk = Talk(await engine.create(TaskSpec(main=main, freezable=True)))
-    assert await talk.hears() == "ready\n"
-    return talk
-
-
-async def resumed(engine: LocalEngine, image: MemorySnapshot) -> Talk:
-    return Talk(await engine.create(TaskSpec(resume=image)))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def can_do_it(engine: LocalEngine) -> None:
-    try:
-        task = await engine.create(TaskSpec(freezable=True))
-    except Unsupported as refusal:
-        pytest.skip(str(refusal))
-    await task.kill()
-
-
-@pytest.mark.parametrize("name", STORIES)
-async def test_a_copy_goes_on_with_what_it_had_and_so_does_the_source(
-    engine: LocalEngine, name: str
-) -> None:
-    source = await tells(engine, STORIES[name])
-    expected = await source.asks()
-
-    image = await source.task.snapshot_memory()
-    copies = [await resumed(engine, image) for _ in range(2)]
-    answers = [await talk.asks() for talk in (source, *copies)]
-    again = await copies[0].task.snapshot_memory()
-    copies.append(await resumed(engine, again))
-    answers += [await talk.asks() for talk in (copies[0], copies[-1])]
-
-    assert answers == [expected] * 5
-    await engine.forget(image)
-    await engine.forget(again)
-    for talk in (source, *copies):
-        await talk.task.kill()
-
-
-async def test_a_sandbox_for_the_next_copy_is_made_ahead(engine: LocalEngine) -> None:
-    source = await tells(engine, THREADS)
-    expected = await source.asks()
-    image = await source.task.snapshot_memory()
-    copies = [await resumed(engine, image) for _ in range(2)]
-    spare = await ahead(engine, image)
-    copies.append(await resumed(engine, image))
-    assert copies[-1].task is spare
-    assert [await talk.asks() for talk in copies] == [expected] * 3
-
-    spare = await ahead(engine, image)
-    await engine.forget(image)
-
-    await spare.wait()
-    for talk in (source, *copies):
-        await talk.task.kill()
-
-
-@pytest.mark.parametrize("name", STORIES)
-async def test_a_copy_in_a_sandbox_that_was_made_ahead_goes_on_too(
-    engine: LocalEngine, name: str
-) -> None:
-    """CRIU is started in it ahead, as far as that goes."""
-    source = await tells(engine, STORIES[name])
-    expected = await source.asks()
-    image = await source.task.snapshot_memory()
-    await source.task.kill()
-    copies = [await resumed(engine, image) for _ in range(2)]
-    spare = await ahead(engine, image)
-    assert spare.restoring is not None
-    assert not spare.restoring.has_failed()
-
-    copies.append(await resumed(engine, image))
-
-    assert copies[-1].task is spare
-    assert await copies[-1].asks() == expected
-    await engine.forget(image)
-    for talk in copies:
-        await talk.task.kill()
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-async def test_a_sandbox_in_which_a_restore_was_begun_in_vain_is_not_used(
-    engine: LocalEngine,
-) -> None:
-    source = await tells(engine, THREADS)
-    expected = await source.asks()
-    image = await source.task.snapshot_memory()
-    zygote = (await engine.memory.ready()).zygote
-    copies = [await resumed(engine, image) for _ in range(2)]
-    spare = await ahead(engine, image)
-    assert spare.restoring is not None
-    for pid in children_of(zygote.pid):
-        if not is_forker(pid) and pid not in zygote._pids.values():
-            os.kill(pid, signal.SIGKILL)
-    deadline = asyncio.get_running_loop().time() + 30
-    while not spare.restoring.has_failed():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.001)
-
-    copies.append(await resumed(engine, image))
-
-    assert spare.poll() is not None
-    assert await copies[-1].asks() == expected
-    await engine.forget(image)
-    for talk in (source, *copies):
-        await talk.task.kill()
-
-
-async def ahead(engine: LocalEngine, image: MemorySnapshot) -> LocalTask:
-    """The sandbox that the engine made ahead for a copy."""
-    pool = (await engine.memory.ready()).pool
-    files = engine.memory._find(image)[1].files
-    deadline = asyncio.get_running_loop().time() + 30
-    while not pool.depends_on(files):
-        assert asyncio.get_running_loop().time() < deadline, "none was ever made"
-        await asyncio.sleep(0.001)
-    return await asyncio.shield(pool.tasks[-1])
-
-
-async def test_what_a_copy_starts_has_the_next_number(engine: LocalEngine) -> None:
-    source = await tells(engine, THREADS)
-    image = await source.task.snapshot_memory()
-    copy = await resumed(engine, image)
-    assert int((await shell(copy.task, "echo $$")).out) < 30
-    await source.task.kill()
-    await copy.task.kill()
-
-
-async def test_an_interactive_shell_goes_on_with_its_terminal(engine: LocalEngine) -> None:
-    main = ProcessSpec(("/bin/bash", "--norc", "-i"), pty=PtySize(31, 101))
-    source = await engine.create(TaskSpec(main=main, freezable=True))
-    assert source.main is not None
-    await source.main.write_stdin(b"PS1=; x=42; echo up$x\n")
-    await _says(source, "up42\r\n")
-
-    copy = await engine.create(TaskSpec(resume=await source.snapshot_memory()))
-    assert copy.main is not None
-    await copy.main.write_stdin(b"sleep 1000 & jobs; tty; stty size; echo x$x\n")
-    said = await _says(copy, "x42\r\n")
-    assert "Running" in said
-    assert "/dev/pts/0\r\n31 101\r\n" in said
-    await copy.main.resize(PtySize(5, 6))
-    await copy.main.write_stdin(b"stty size; kill %1; exit 3\n")
-    await _says(copy, "5 6\r\n")
-    end = await asyncio.wait_for(copy.wait(), 20)
-    assert (end.cause, end.status and end.status.code) == (EndCause.EXITED, 3)
-
-    await source.main.write_stdin(b"echo still$x\n")
-    await _says(source, "still42\r\n")
-    await source.kill()
-
-
-async def _says(task: LocalTask, end: str) -> str:
-    assert task.main is not None
-    said = ""
-    while end not in said:
-        more = await asyncio.wait_for(task.main.stdout.read(len(said.encode())), 20)
-        assert more, said
-        said += more.decode()
-    return said
 
 
 @pytest.mark.parametrize(
@@ -260,26 +55,6 @@ async def test_what_cannot_be_dumped_is_named_and_goes_on(
     await source.task.kill()
 
 
-async def test_connections_between_programs_that_were_started_apart_go_on(
-    engine: LocalEngine,
-) -> None:
-    source = await tells(engine, ECHO)
-    await source.asks()
-    client = ProcessSpec(("python3", "-c", ASKS_ECHO))
-    process = await source.task.exec(client)
-    assert await asyncio.wait_for(process.stdout.read(0), 20) == b"connected\n"
-
-    image = await source.task.snapshot_memory()
-    copies = [await resumed(engine, image) for _ in range(2)]
-    for talk in (*copies, source):
-        await shell(talk.task, ": >/tmp/go")
-        seen = await shell(talk.task, "until test -e /tmp/seen; do sleep 0.01; done; cat /tmp/seen")
-        assert seen.out == "b'ABC'"
-    await engine.forget(image)
-    for talk in (source, *copies):
-        await talk.task.kill()
-
-
 async def test_a_mounted_image_is_named(engine: LocalEngine) -> None:
     source = await tells(engine, THREADS)
     await source.task.mount("/srv", None)
@@ -289,27 +64,6 @@ async def test_a_mounted_image_is_named(engine: LocalEngine) -> None:
     image = await source.task.snapshot_memory()
     await engine.forget(image)
     await source.task.kill()
-
-
-async def test_work_on_files_is_no_part_of_it(engine: LocalEngine) -> None:
-    source = await tells(engine, THREADS)
-    watch = source.task.files.watch("/srv")
-    change = asyncio.ensure_future(anext(watch))
-    await asyncio.sleep(0)
-    await source.task.files.listdir("/srv")  # the watch has begun by then
-
-    image = await source.task.snapshot_memory()
-    copy = await resumed(engine, image)
-    # The helper that restored the copy answers from inside, and ends a moment later.
-    count = "set -- /proc/[0-9]*; [ $# -gt 3 ] && [ $((n += 1)) -lt 1000 ]"
-    inside = await shell(copy.task, f"n=0; while {count}; do sleep 0.01; done; echo $#")
-    assert int(inside.out) == 3  # PID 1, the main process, the shell
-    await shell(source.task, "touch /srv/f")
-    assert (await asyncio.wait_for(change, 20)).paths
-    await watch.aclose()  # type: ignore[attr-defined]
-    await engine.forget(image)
-    await source.task.kill()
-    await copy.task.kill()
 
 
 async def test_a_traced_process_cannot_be_dumped(engine: LocalEngine) -> None:
