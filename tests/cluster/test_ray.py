@@ -18,8 +18,8 @@ import pytest_asyncio
 
 from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.cluster import ClusterEngine, Node
+from pytest_sandbox.cluster.on_ray import groups as groups_module
 from pytest_sandbox.cluster.on_ray import nodes as nodes_module
-from pytest_sandbox.cluster.on_ray import placer as placer_module
 from pytest_sandbox.cluster.on_ray.placer import RayPlacer
 from pytest_sandbox.engine import (
     EndCause,
@@ -166,7 +166,7 @@ async def test_a_sandbox_that_asks_for_nothing_asks_ray_for_nothing(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(started.placer, "_ray", None)
-    monkeypatch.setattr(started.placer, "_threads", None)
+    monkeypatch.setattr(started.placer, "_calls", None)
     task = await create(started.engine, TaskSpec(limits=Limits(processes=100)))
     await run(task, "true")
     await task.kill()
@@ -214,13 +214,64 @@ async def test_many_that_wait_are_not_in_the_way_of_what_is_given_back(started: 
     await asyncio.wait_for(asyncio.gather(*(life() for _ in range(16))), TIMEOUT)
 
 
+def groups() -> dict[str, str]:
+    """The placement groups that there were on the cluster, and their states."""
+    return {key: each["state"] for key, each in ray.util.placement_group_table().items()}
+
+
+SUITE = """
+import pytest
+@pytest.mark.parametrize("number", range(20))
+def test_it(sandbox_factory, number):
+    sandbox_factory(cpu=1, memory=64).run("true")
+"""
+
+
+async def test_a_suite_of_equal_tests_asks_ray_for_few_groups(
+    started: Started, cluster: Any, tmp_path: Path, outcome: Outcome
+) -> None:
+    before = groups()
+    (tmp_path / "test_it.py").write_text(SUITE)
+    assert "20 passed" in await outcome(cluster.address)
+    new = {key: state for key, state in groups().items() if key not in before}
+    assert 1 <= len(new) <= 4  # of the next one while the one before it ends; and a slow machine
+    assert set(new.values()) == {"REMOVED"}
+
+
+async def test_sandboxes_of_two_runs_get_their_turn(
+    started: Started,
+    cluster: Any,
+    tmp_path: Path,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one run has all that there is, in one sandbox after another."""
+    monkeypatch.setattr(groups_module, "LIFE", 1.0)
+    whole = TaskSpec(requests=Requests(cpus=2.0))
+    over = False
+
+    async def suite() -> None:
+        while not over:
+            task = await create(started.engine, whole)
+            await run(task, "sleep", "0.1")
+            await task.kill()
+
+    suites = [asyncio.ensure_future(suite()) for _ in started.nodes]
+    try:
+        (tmp_path / "test_it.py").write_text(SUITE.replace("20", "2").replace("cpu=1", "cpu=2"))
+        assert "2 passed" in await outcome(cluster.address)
+    finally:
+        over = True
+        await asyncio.gather(*suites)
+
+
 async def test_a_sandbox_waits_only_so_long(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = TaskSpec(requests=Requests(cpus=2.0))
     both = [await create(started.engine, whole) for _ in range(2)]
     with monkeypatch.context() as patch:
-        patch.setattr(placer_module, "WAIT", 0.2)
+        patch.setattr(groups_module, "WAIT", 0.2)
         reason = r"2 CPU: others used them for 0\.2 s; run fewer workers"
         with pytest.raises(StoreFull, match=reason):
             await started.engine.create(whole)

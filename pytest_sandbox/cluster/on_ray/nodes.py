@@ -18,6 +18,7 @@ from pytest_sandbox.remote import remote_engine
 from ..placer import Node
 from .connecting import NAMESPACE
 from .node_actor import NodeActor
+from .ray_calls import LIMIT, RayCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +69,8 @@ class RayNodes:
         self.actors: dict[str, Any] = {}
         self.simulates_gpus = options.get("gpus") == "simulated"
         self._ray = ray
+        # Of its own: the actor of a node may take a while to start.
+        self._calls = RayCalls(32)
         self._options = options
         self._joined, self._left = joined, left
         self._failed: dict[str, str] = {}  # nodes that have no engine, and why
@@ -120,7 +123,7 @@ class RayNodes:
 
     async def _look(self) -> None:
         """Begin to take in nodes that have joined, and engines that died on nodes which live."""
-        listed = await asyncio.to_thread(self._ray.nodes)
+        listed = await self._calls(self._ray.nodes)
         live = [each for each in listed if each["Alive"]]
         self.totals = {each["NodeID"]: each["Resources"] for each in live}
         for each in live:
@@ -135,7 +138,8 @@ class RayNodes:
     async def _take(self, listed: Mapping[str, Any]) -> None:
         node_id, host = listed["NodeID"], listed["NodeManagerAddress"]
         try:
-            address = await asyncio.to_thread(self._address_of, node_id, host)
+            # A little more than the actor has: Ray says more of it.
+            address = await self._calls(self._address_of, node_id, host, limit=ANSWER + LIMIT)
             where = replace(RemoteAddress.parse(address), lease=LEASE)
             gone: list[str] = []  # before it is known here, of which `_over` knows nothing
 
@@ -191,6 +195,7 @@ class RayNodes:
         if self._watching is not None:
             await cancel_and_wait(self._watching)
         await cancel_and_wait(*self._taking.values())
+        self._calls.close()
         nodes, self.engines = self.engines, {}
         await asyncio.gather(*(node.engine.close() for node in nodes.values()))
 

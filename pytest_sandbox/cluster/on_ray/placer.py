@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox._shared.async_tasks import background, finish
-from pytest_sandbox.engine import EngineUnavailable, StoreFull
+from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox.engine import EngineUnavailable, SystemClock
 
 from ..placer import Node, NodesChanged, Placement, Placer
 from .connecting import connected
+from .groups import RayGroups
 from .nodes import RayNodes
-from .resources import bundles, feasible, in_words, refused
+from .ray_calls import RayCalls
+from .resources import bundles, feasible, refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from pytest_sandbox.engine import TaskSpec
+    from pytest_sandbox.engine import Clock, TaskSpec
+
+    from .groups import RayGroup
 
 log = logging.getLogger("pytest_sandbox.cluster")
-
-#: Seconds that a sandbox waits for resources that others use.
-WAIT = 60.0
-#: Seconds between two questions whether Ray has found a place: the first, and the most.
-FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.1
-#: The label by which Ray tells nodes from each other.
-_NODE_ID = "ray.io/node-id"
-
-T = TypeVar("T")
 
 
 class RayPlacer(Placer):
@@ -41,9 +34,12 @@ class RayPlacer(Placer):
         address: of the cluster, `ray://HOST:PORT`; `"ray"` for the one that this machine belongs
             to, and if there is none, for one that is started here.
         options: for the engines of the nodes.
+        clock: measures how long what a sandbox had is kept for the next one.
     """
 
-    def __init__(self, address: str, options: Mapping[str, str]) -> None:
+    def __init__(
+        self, address: str, options: Mapping[str, str], clock: Clock | None = None
+    ) -> None:
         self.name = "ray"
         self._address = address
         self._options = options
@@ -51,8 +47,16 @@ class RayPlacer(Placer):
         self._nodes: RayNodes | None = None
         self._live: dict[Node, int] = {}
         self._places: set[_RayPlacement] = set()
+        self._clock = clock or SystemClock()
         # Of its own: what waits elsewhere for a thread is not in the way of what is given back.
-        self._threads = ThreadPoolExecutor(4, "ray-places")
+        self._calls = RayCalls(4)
+        self._groups: RayGroups | None = None
+
+    @property
+    def groups(self) -> RayGroups:
+        """What sandboxes have of Ray."""
+        assert self._groups is not None, "it is not started"
+        return self._groups
 
     @property
     def nodes(self) -> RayNodes:
@@ -68,9 +72,11 @@ class RayPlacer(Placer):
         def forget(node: Node, reason: str) -> None:
             self._live.pop(node, None)
             left(node, reason)
+            background(self.groups.lose(self.nodes.engines))
 
         self._ray = await connected(self._address)
         self.name = f"ray {self._ray.__version__}"
+        self._groups = RayGroups(self._ray, self._calls, self._clock)
         self._nodes = RayNodes(self._ray, self._options, joined, forget)
         await self._nodes.start()
 
@@ -79,18 +85,16 @@ class RayPlacer(Placer):
         wanted = bundles(replace(spec, gpus=None) if self.nodes.simulates_gpus else spec)
         if not wanted:  # nothing of Ray is asked: it takes longer than a sandbox
             return self._placed(min(among, key=lambda each: self._live.get(each, 0)), None)
-        group, node_id = await self._group(wanted, among)
-        node = self.nodes.engines.get(node_id)
+        group = await self._group(wanted, among)
+        node = self.nodes.engines.get(group.node_id)
         if node is None:
-            await self._remove(group)
-            await self.nodes.look(node_id)
-            raise NodesChanged(f"{node_id} has joined just now, or is gone just now")
+            await self.groups.remove(group)
+            await self.nodes.look(group.node_id)
+            raise NodesChanged(f"{group.node_id} has joined just now, or is gone just now")
         return self._placed(node, group)
 
-    async def _group(
-        self, wanted: list[dict[str, float]], among: Collection[Node]
-    ) -> tuple[Any, str]:
-        """A placement group that has a node, and Ray's id of the node.
+    async def _group(self, wanted: list[dict[str, float]], among: Collection[Node]) -> RayGroup:
+        """A placement group that has a node.
 
         Raises:
             StoreFull, Unsupported: there is none.
@@ -99,40 +103,13 @@ class RayPlacer(Placer):
         nodes, totals = self.nodes.engines, self.nodes.totals
         there = {i: totals.get(i, {}) for i, node in nodes.items() if node in among}
         bundle = next((each for each in wanted if feasible(each, there.values())), None)
-        others = totals.keys() - there.keys()  # of nodes, while some of `there` may be gone
+        others = bool(totals.keys() - there.keys())  # while some of `there` may be gone
         if bundle is None:
             figures = {nodes[node_id].name: total for node_id, total in there.items()}
             raise refused(wanted, figures, all_nodes=not others)
-        selector = None
-        if others:  # Ray would choose among all
-            selector = [{_NODE_ID: f"in({','.join(there)})"}]
-        making = self._call(
-            lambda: self._ray.util.placement_group([bundle], bundle_label_selector=selector)
-        )
-        deadline = time.monotonic() + WAIT
-        group = await finish(making, self._remove)
-        pause = FIRST_PAUSE
-        try:
-            while not (node_id := await self._call(self._node_of, group)):
-                if time.monotonic() >= deadline:
-                    raise StoreFull(
-                        f"{in_words(bundle)}: others used them for {WAIT:g} s; run fewer workers, "
-                        "or add nodes to the Ray cluster",
-                        forgetting_helps=False,
-                    )
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-        except BaseException:
-            background(self._remove(group))
-            raise
-        return group, node_id
+        return await self.groups.get(bundle, there, others=others)
 
-    def _node_of(self, group: Any) -> str:
-        """Ray's id of the node that a placement group is on; empty while it has none."""
-        table = self._ray.util.placement_group_table(group)
-        return table["bundles_to_node_id"][0] if table["state"] == "CREATED" else ""
-
-    def _placed(self, node: Node, group: Any) -> _RayPlacement:
+    def _placed(self, node: Node, group: RayGroup | None) -> _RayPlacement:
         self._live[node] = self._live.get(node, 0) + 1
         placement = _RayPlacement(node, self._released, group)
         self._places.add(placement)
@@ -142,39 +119,35 @@ class RayPlacer(Placer):
         self._places.discard(placement)
         if placement.node in self._live:
             self._live[placement.node] -= 1
-        if placement.group is not None:
-            await self._remove(placement.group)
-
-    async def _remove(self, group: Any) -> None:
-        try:
-            await self._call(self._ray.util.remove_placement_group, group)
-        except EngineUnavailable as error:  # of what has ended, nobody waits for this
-            log.warning("what a sandbox had could not be given back: %s", error)
-
-    async def _call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call Ray, which blocks.
-
-        Raises:
-            EngineUnavailable: it raises something, such as that it is gone.
-        """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
-        except Exception as error:  # Ray raises many kinds
-            raise EngineUnavailable(f"Ray does not do what it should: {error}") from error
+        group = placement.group
+        if group is None:
+            return
+        if group.node_id in self.nodes.engines:
+            await self.groups.release(group)
+        else:
+            await self.groups.remove(group)
 
     async def close(self) -> None:
         """Release all places, and close the engines; the actors stay, for other runs."""
         if self._nodes is not None:
             await self._nodes.close()
+        if self._groups is not None:
+            await self._groups.close()
         await asyncio.gather(*(place.release() for place in list(self._places)))
         if self._ray is not None:
-            await asyncio.to_thread(self._ray.shutdown)
-        self._threads.shutdown()
+            try:
+                await self._calls(self._ray.shutdown)
+            except EngineUnavailable as error:
+                log.warning("the connection to Ray could not be closed: %s", error)
+        self._calls.close()
 
 
 class _RayPlacement(Placement):
     def __init__(
-        self, node: Node, give_back: Callable[[_RayPlacement], Awaitable[None]], group: Any
+        self,
+        node: Node,
+        give_back: Callable[[_RayPlacement], Awaitable[None]],
+        group: RayGroup | None,
     ) -> None:
         self.node = node
         self.group = group

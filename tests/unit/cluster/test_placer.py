@@ -3,67 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from pytest_sandbox.cluster import Node, NodesChanged, RayPlacer
-from pytest_sandbox.engine import EngineInfo, EngineUnavailable, Requests, TaskSpec
-from pytest_sandbox.fakes import FakeEngine
+from pytest_sandbox.cluster import NodesChanged
+from pytest_sandbox.cluster.on_ray.groups import RayGroup
+from pytest_sandbox.engine import EngineUnavailable
+
+from .fake_ray import ONE_CPU, FakeRay, node, placer_of
 
 pytestmark = pytest.mark.asyncio
-ONE_CPU = TaskSpec(requests=Requests(cpus=1.0))
-
-
-class FakeRay:
-    """Placement groups, which are numbers.
-
-    Attributes:
-        chosen: the node of each that will be made, by Ray's id; empty for none yet.
-        groups: those that are not removed.
-        selectors: what nodes were allowed for each.
-        made: set once there was one.
-        removed: set once one was removed.
-    """
-
-    def __init__(self, *chosen: str) -> None:
-        self.util = self
-        self.chosen = list(chosen)
-        self.groups: set[int] = set()
-        self.selectors: list[Any] = []
-        self.made, self.removed = threading.Event(), threading.Event()
-
-    def placement_group(self, _: Any, bundle_label_selector: Any) -> int:
-        self.selectors.append(bundle_label_selector)
-        self.groups.add(len(self.selectors))
-        self.made.set()
-        return len(self.selectors)
-
-    def placement_group_table(self, group: int) -> dict[str, Any]:
-        node = self.chosen[group - 1]
-        return {"state": "CREATED" if node else "PENDING", "bundles_to_node_id": {0: node}}
-
-    def remove_placement_group(self, group: int) -> None:
-        self.groups.discard(group)
-        self.removed.set()
-
-
-def node(name: str) -> Node:
-    return Node(name, FakeEngine(), EngineInfo("fake", "in memory", frozenset()))
-
-
-def placer_of(ray: FakeRay, *names: str) -> tuple[RayPlacer, Any]:
-    """A placer that knows nodes of these names, each with a processor; and its nodes."""
-    placer = RayPlacer("ray", {})
-    nodes: Any = SimpleNamespace(
-        engines={name: node(name) for name in names},
-        totals={name: {"CPU": 1.0} for name in names},
-        simulates_gpus=False,
-    )
-    placer._ray, placer._nodes = ray, nodes
-    return placer, nodes
 
 
 async def test_a_node_that_ray_knew_first_is_taken_in() -> None:
@@ -81,9 +30,10 @@ async def test_a_node_that_ray_knew_first_is_taken_in() -> None:
     placement = await placer.place(ONE_CPU, list(nodes.engines.values()))
     assert placement.node is nodes.engines["new"]
     assert ray.selectors == [None, None]
-    assert ray.groups == {2}
+    assert list(ray.groups) == [2]
     await placement.release()
     await placement.release()
+    await placer.groups.close()
     assert not ray.groups
 
 
@@ -122,7 +72,7 @@ async def test_a_sandbox_ends_although_ray_takes_nothing_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     placer, nodes = placer_of(Failing("good"), "good")
-    placement = placer._placed(nodes.engines["good"], 1)
+    placement = placer._placed(nodes.engines["good"], RayGroup(1, "good", {"CPU": 1.0}, 0.0))
     await placement.release()
     assert "could not be given back: Ray does not do what it should" in caplog.text
     assert not placer._places

@@ -1,0 +1,101 @@
+"""Calls of Ray, which block, and for whose answer nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox.engine import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+#: Seconds that Ray may take to answer a call that has nothing to wait for.
+LIMIT = 20.0
+
+T = TypeVar("T")
+
+
+class RayCalls:
+    """Calls Ray on threads of its own, which nobody waits for: Ray may not return.
+
+    Args:
+        threads: how many calls can be under way; further ones wait for these, in their own time.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._most = threads
+        self._threads = 0
+        self._under_way = 0
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    async def __call__(
+        self,
+        function: Callable[..., T],
+        *args: Any,
+        limit: float | None = None,
+        late: Callable[[T], Coroutine[Any, Any, None]] | None = None,
+    ) -> T:
+        """What a function of Ray returns.
+
+        Args:
+            function: the function.
+            args: its arguments.
+            limit: seconds that it may take; `LIMIT` if not given.
+            late: undoes what it did, if it returns when it was given up; takes its result.
+
+        Raises:
+            EngineUnavailable: it raises something, such as that Ray is gone, or takes too long.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: Any, error: Exception | None, *, called: bool) -> None:
+            self._under_way -= 1
+            if not answer.done():
+                answer.set_result(result) if error is None else answer.set_exception(error)
+            elif called and error is None and late is not None:
+                background(late(result))
+
+        def call() -> None:
+            result, failure, called = None, None, not answer.done()
+            if called:
+                try:
+                    result = function(*args)
+                except Exception as error:  # Ray raises many kinds
+                    failure = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(partial(settle, result, failure, called=called))
+
+        self._start(call)
+        limit = LIMIT if limit is None else limit
+        try:
+            return await asyncio.wait_for(answer, limit)
+        except asyncio.TimeoutError:
+            raise EngineUnavailable(
+                f"the Ray cluster has not answered for {limit:g} s",
+                "Is its head node alive, and reached from this machine? `ray status` says so.",
+            ) from None
+        except Exception as error:
+            raise EngineUnavailable(f"Ray does not do what it should: {error}") from error
+
+    def _start(self, call: Callable[[], None]) -> None:
+        self._under_way += 1
+        if self._threads < min(self._under_way, self._most):
+            self._threads += 1
+            threading.Thread(target=self._work, name="ray-call", daemon=True).start()
+        self._calls.put(call)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+    def close(self) -> None:
+        """End the threads that have nothing to do; those that Ray holds end with the process."""
+        for _ in range(self._threads):
+            self._calls.put(None)

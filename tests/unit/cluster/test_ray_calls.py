@@ -1,0 +1,95 @@
+"""Calls of Ray that raise, hang, and answer when nobody waits any more."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox.cluster.on_ray import ray_calls
+from pytest_sandbox.cluster.on_ray.ray_calls import RayCalls
+from pytest_sandbox.engine import EngineUnavailable
+
+from .fake_ray import ONE_CPU, FakeRay, placer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.asyncio
+HANGS = r"the Ray cluster has not answered for 0\.05 s"
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Keeps what waits for it until the end of the test, or until it is set."""
+    monkeypatch.setattr(ray_calls, "LIMIT", 0.05)
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def test_what_ray_gives_and_raises() -> None:
+    calls = RayCalls(1)
+    assert await calls(int, "7") == 7
+    with pytest.raises(EngineUnavailable, match="Ray does not do what it should: invalid literal"):
+        await calls(int, "seven")
+    calls.close()
+
+
+async def test_a_call_that_hangs_is_an_error_in_time_and_so_are_those_behind_it(
+    hung: threading.Event,
+) -> None:
+    calls = RayCalls(1)
+    called: list[int] = []
+    for call in (hung.wait, lambda: called.append(1)):
+        with pytest.raises(EngineUnavailable, match=HANGS) as caught:
+            await calls(call)
+        assert "`ray status`" in caught.value.remedy
+    hung.set()
+    await calls(called.append, 2, limit=30.0)
+    assert called == [2]  # what was given up before it began is not done
+
+
+async def test_what_comes_too_late_is_undone(hung: threading.Event) -> None:
+    calls = RayCalls(1)
+    undone: asyncio.Queue[str] = asyncio.Queue()
+
+    def slow() -> str:
+        hung.wait()
+        return "a group"
+
+    with pytest.raises(EngineUnavailable, match=HANGS):
+        await calls(slow, late=undone.put)
+    hung.set()
+    assert await undone.get() == "a group"
+
+
+async def test_a_head_that_hangs_while_a_sandbox_is_placed_is_an_error(
+    hung: threading.Event,
+) -> None:
+    class Hanging(FakeRay):
+        def placement_group_table(self, group: int) -> dict[str, object]:
+            hung.wait()
+            return super().placement_group_table(group)
+
+    ray = Hanging("n")
+    placer, nodes = placer_of(ray, "n")
+    with pytest.raises(EngineUnavailable, match=HANGS):
+        await placer.place(ONE_CPU, list(nodes.engines.values()))
+    hung.set()
+    await asyncio.to_thread(ray.removed.wait, 30)
+    assert not ray.groups  # nobody has it
+
+
+async def test_a_run_ends_although_ray_hangs(
+    hung: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Hanging(FakeRay):
+        def shutdown(self) -> None:
+            hung.wait()
+
+    placer, _nodes = placer_of(Hanging("n"), "n")
+    await placer.close()
+    assert "the connection to Ray could not be closed: the Ray cluster has not" in caplog.text
