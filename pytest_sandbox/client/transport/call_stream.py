@@ -107,8 +107,7 @@ class CallStream(Stream[Req, Res]):
             message: the request, or one of them.
             end: whether it is the last.
         """
-        data = self._codec.encode(message, self._send_type)
-        data = b"\0" + len(data).to_bytes(_HEAD - 1, "big") + data
+        data = self._encoded(message)
         end = end or not self._cardinality.client_streaming
         last = end
         if not self._id:
@@ -127,6 +126,25 @@ class CallStream(Stream[Req, Res]):
             elif not sent:
                 self.window_updated.clear()
                 await self._until(self.window_updated.wait())
+
+    def send_now(self, message: Req) -> bool:
+        """Send a further message if that takes no waiting; whether it was sent."""
+        self._check()
+        data = self._encoded(message)
+        if (
+            len(data) > self._frames.max_outbound_frame_size
+            or len(data) > self._frames.local_flow_control_window(self._id)
+            or not self._connection.write_ready.is_set()
+        ):
+            return False
+        self._send_some(data, end=False)
+        self._joined.write_if_due()
+        return True
+
+    def _encoded(self, message: Req) -> bytes:
+        """A message with what comes before it."""
+        data: bytes = self._codec.encode(message, self._send_type)
+        return b"\0" + len(data).to_bytes(_HEAD - 1, "big") + data
 
     async def end(self) -> None:
         """Say that there are no more requests."""

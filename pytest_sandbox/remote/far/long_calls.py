@@ -6,7 +6,7 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox.engine import SupportsSidecars
 
 from ..wire.malformed import Malformed
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pytest_sandbox._proto import engine_pb2 as pb
-    from pytest_sandbox.engine import Task, TaskEnd
+    from pytest_sandbox.engine import Task
 
-    from .held import Held, HeldTask
+    from .held import Held
 
     Send = Callable[[pb.Report], Awaitable[None]]
 
@@ -44,8 +44,7 @@ class LongCalls:
         self._held.check_room()
         task = await self._created(first.create)
         held = self._held.add_task(task)
-        ending = background(_end_of(held))
-        reports = Reports(task.main, ending)
+        reports = Reports(task.main, held)
         carried_out = Orders(task.main, task, reports, self._held.told)
         reports.started(held.number, task.main, task)
         try:
@@ -95,38 +94,34 @@ async def _converse(
     Raises:
         Malformed: an order makes no sense.
     """
-    reading = background(carried_out.read(orders))
-    reading.add_done_callback(reports.wake)
+    reading: asyncio.Task[None] | None = None
     try:
         while not reports.complete:
+            report = reports.take()
+            if report is not None:
+                if reports.complete:  # before the last report, so that the end goes out with it
+                    _stop(reading, carried_out)
+                await send(report)
+                if reports.exit_told and exit_told is not None:
+                    _done(exit_told)
+                continue
+            if reading is None:  # only now: the first report is on its way
+                reports.begin()
+                reading = background(carried_out.read(orders))
+                reading.add_done_callback(reports.wake)
             await reports.changed()
             if reading.done():
                 reading.result()
-            report = reports.take()
-            if report is None:
-                continue
-            if reports.complete:  # before the last report, so that the end goes out with it
-                await _stop(reading, carried_out)
-            await send(report)
-            if reports.exit_told and exit_told is not None:
-                _done(exit_told)
     finally:
         reports.close()
-        await _stop(reading, carried_out)
+        _stop(reading, carried_out)
 
 
-async def _stop(reading: asyncio.Task[None], carried_out: Orders) -> None:
+def _stop(reading: asyncio.Task[None] | None, carried_out: Orders) -> None:
     """Take no more orders."""
-    await cancel_and_wait(reading)
-    await carried_out.close()
-
-
-async def _end_of(held: HeldTask) -> TaskEnd:
-    """How a task ended, once the ends of all its processes were told."""
-    end = await held.task.wait()
-    while held.telling:
-        await asyncio.wait(held.telling)
-    return end
+    if reading is not None:
+        reading.cancel()
+    carried_out.close()
 
 
 def _done(told: asyncio.Future[None]) -> None:

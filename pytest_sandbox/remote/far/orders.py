@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.async_tasks import background
 
 from ..wire.malformed import Malformed
 from ..wire.processes import size_from_wire
@@ -95,9 +95,10 @@ class Orders:
             failure = self._told(error)
         self._reports.answered(order.number, failure)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Carry nothing more out."""
-        await cancel_and_wait(*self._working)
+        for working in self._working:
+            working.cancel()
         if self._input is not None:
             self._input.close()
 

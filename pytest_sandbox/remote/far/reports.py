@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox._shared.async_tasks import background
@@ -15,7 +15,13 @@ from ..wire.tasks import end_to_wire
 from ..wire.texts import message_to_wire, text_to_wire
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from pytest_sandbox.engine import ExitStatus, OutputLog, Process, Task, TaskEnd
+
+    from .held import HeldTask
+
+T = TypeVar("T")
 
 #: Bytes of each output in one report: a frame of HTTP/2.
 PART = 1024 * 1024
@@ -26,29 +32,38 @@ class Reports:
 
     Args:
         process: `None` for a task without a main process.
-        ending: the end of the task; `None` for a process that is no main process.
+        held: the task; `None` for a process that is no main process.
 
     Attributes:
         exit_told: whether it was told how the process ended.
     """
 
-    def __init__(self, process: Process | None, ending: asyncio.Task[TaskEnd] | None) -> None:
+    def __init__(self, process: Process | None, held: HeldTask | None) -> None:
         self.exit_told = process is None
         self._process = process
-        self._ending = ending
-        self._end_told = ending is None
+        self._held = held
+        self._end_told = held is None
+        self._exit: asyncio.Task[ExitStatus] | None = None
+        self._ending: asyncio.Task[TaskEnd] | None = None
         self._changed = asyncio.Event()
         self._next = pb.Report()
         self._any = False  # whether there is something in it
         logs = [] if process is None else [process.stdout, process.stderr]
         self._outputs = [ToldOutput(log) for log in logs]
         self._forget = [log.watch(self.wake) for log in logs]
-        self._exit: asyncio.Task[ExitStatus] | None = None
-        if process is not None:
-            self._exit = background(process.wait())
-            self._exit.add_done_callback(self.wake)
-        if ending is not None:
-            ending.add_done_callback(self.wake)
+
+    def begin(self) -> None:
+        """Wake who waits for `changed` when something ends."""
+        if self._process is not None and not self.exit_told:
+            self._exit = background(self._waking(self._process.wait()))
+        if self._held is not None:
+            self._ending = background(self._waking(_end_of(self._held)))
+
+    async def _waking(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        finally:
+            self.wake()
 
     @property
     def complete(self) -> bool:
@@ -122,8 +137,7 @@ class Reports:
             if err.take_end():
                 report.stderr_end.CopyFrom(err.end())
                 there = True
-        if not self.exit_told and self._exit is not None and self._exit.done():
-            self._tell_exit(report, self._exit.result())
+        if not self.exit_told and self._tell_exit(report):
             self.exit_told = there = True
         if not self._end_told and self._ending is not None and self._ending.done():
             report.end.CopyFrom(end_to_wire(self._ending.result()))
@@ -135,17 +149,24 @@ class Reports:
             self.wake()
         return report
 
-    def _tell_exit(self, report: pb.Report, status: ExitStatus) -> None:
+    def _tell_exit(self, report: pb.Report) -> bool:
+        """Say how the process ended, if it has; whether it has."""
+        process = self._process
+        status = None if process is None else process.poll()
+        if process is None or status is None:
+            return False
         report.exit.CopyFrom(status_to_wire(status))
-        if self._process is not None and self._process.lost is not None:
-            report.lost = message_to_wire(str(self._process.lost))
+        if process.lost is not None:
+            report.lost = message_to_wire(str(process.lost))
+        return True
 
     def close(self) -> None:
         """Tell nothing more."""
         for forget in self._forget:
             forget()
-        if self._exit is not None:
-            self._exit.cancel()
+        for waits in (self._exit, self._ending):
+            if waits is not None:
+                waits.cancel()
 
     def _some(self) -> None:
         self._any = True
@@ -201,3 +222,11 @@ class ToldOutput:
         if offset > self._sent:
             raise Malformed(f"output up to byte {offset} was read, and {self._sent} were sent")
         self._log.taken(offset)
+
+
+async def _end_of(held: HeldTask) -> TaskEnd:
+    """How a task ended, once the ends of all its processes were told."""
+    end = await held.task.wait()
+    while held.telling:
+        await asyncio.wait(held.telling)
+    return end

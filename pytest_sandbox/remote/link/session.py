@@ -23,6 +23,8 @@ _MUCH, _LITTLE = 16 * 2**20, 4 * 2**20
 #: Bytes of them, from which on the session is ended. Calls wait long before, so these answer what
 #: asks for an answer each, such as a PING of HTTP/2.
 _TOO_MUCH = 64 * 2**20
+#: Bytes that fit into a record of TLS (RFC 8446, section 5.1) with the head of a frame.
+_ONE_RECORD = 2**14 - 2**5
 #: Bytes after which what has come is acknowledged.
 _ACKNOWLEDGE = 1024 * 1024
 
@@ -107,7 +109,7 @@ class Session(asyncio.Transport):
         self._carrier_is_full = self._owes = False
         self._acknowledged = self._received  # as the hello said
         for data in self._held:
-            carrier.writelines([frames.data_head(len(data)), data])
+            _write(carrier, data)
         if not self._reading:
             carrier.pause_reading()
         self._heard, self._unanswered = True, 0
@@ -270,7 +272,7 @@ class Session(asyncio.Transport):
             self.end("the other side asks for much, and takes nothing of it")
             return
         if self._carrier is not None:
-            self._carrier.writelines([frames.data_head(len(whole)), whole])
+            _write(self._carrier, whole)
         self._let_write()
 
     def get_write_buffer_size(self) -> int:
@@ -304,3 +306,12 @@ class Session(asyncio.Transport):
         self._reading = True
         if self._carrier is not None:
             self._carrier.resume_reading()
+
+
+def _write(carrier: asyncio.Transport, data: bytes) -> None:
+    """Write a frame of data; a small one as one record of TLS, of which each costs work."""
+    head = frames.data_head(len(data))
+    if len(data) < _ONE_RECORD:
+        carrier.write(head + data)
+    else:
+        carrier.writelines([head, data])

@@ -7,7 +7,7 @@ that is lost and resumed is no matter of this side.
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from google.protobuf.message import DecodeError
@@ -165,9 +165,7 @@ class FarCall(Generic[Request, Reply]):
         self._stream: CallStream[Request, Reply]
 
     async def __aenter__(self) -> FarCall[Request, Reply]:
-        self._calls.check()
-        self._stream = cast("CallStream[Request, Reply]", self._method.open())
-        await self._stream.__aenter__()
+        self.begin()
         return self
 
     async def __aexit__(
@@ -176,13 +174,23 @@ class FarCall(Generic[Request, Reply]):
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        await self.leave()
+
+    def begin(self) -> None:
+        """What to do first, without `async with`; then `leave` has to be last.
+
+        Raises:
+            EngineUnavailable: the session is over.
+        """
+        self._calls.check()
+        self._stream = cast("CallStream[Request, Reply]", self._method.open())
+
+    async def leave(self) -> None:
+        """Have the far side give it up if it is not complete; waits for nothing."""
         # With any error, grpclib waits for nothing, and resets what is not complete.
         error = None if self._complete else asyncio.CancelledError()
-        try:
+        with suppress(*_BROKEN):
             await self._stream.__aexit__(None if error is None else type(error), error, None)
-        except _BROKEN as broken:
-            if kind is None and self._complete:
-                raise self._calls.lost(broken) from broken
 
     async def send(self, request: Request, *, end: bool = False) -> None:
         """Send a message.
@@ -196,6 +204,13 @@ class FarCall(Generic[Request, Reply]):
         """
         await self._do(lambda: self._stream.send_message(request, end=end))
         self._ended = self._ended or end
+
+    def send_now(self, request: Request) -> bool:
+        """Send a message if that takes no waiting; whether it was sent."""
+        try:
+            return self._stream.send_now(request)
+        except _BROKEN:
+            return False  # whoever sends or receives finds out
 
     async def end(self) -> None:
         """Say that no more messages will be sent."""

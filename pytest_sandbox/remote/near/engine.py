@@ -155,9 +155,9 @@ class RemoteEngine(
             calls = calls.of_tasks
         request = pb.CreateRequest(spec=self._message(spec), beside=beside)
         call = LongCall(calls, calls.stub.Create, pb.Order(create=request), BegunTask)
+        begun = await call.start()
         self._running.add(call.running)
         call.running.add_done_callback(self._running.discard)
-        begun = await call.start()
         return RemoteTask(calls, begun, self._create, self._release)
 
     def _message(self, spec: TaskSpec) -> pb.TaskSpec:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pytest_sandbox._shared.async_tasks import background, retrieve
+from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox.engine import EngineError, EngineUnavailable, TaskLost
 
 from ..wire.malformed import Malformed
@@ -38,7 +38,7 @@ class LongCall(Generic[S]):
     Attributes:
         on_report: takes each report but the first.
         on_end: called when there will be no more; if the call was broken off, with the reason.
-        running: ends with the call.
+        running: once it has started, ends with the call.
     """
 
     def __init__(
@@ -53,14 +53,12 @@ class LongCall(Generic[S]):
         self._first = first
         self._begin = begin
         self._call: FarCall[pb.Order, pb.Report] | None = None
-        self._outbox: Outbox[pb.Order] = Outbox(self._send)
+        self._outbox: Outbox[pb.Order] = Outbox()
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[None]] = {}
-        self._started: asyncio.Future[S] = asyncio.get_running_loop().create_future()
-        self._started.add_done_callback(retrieve)
         self.on_report: Callable[[pb.Report], None] = _ignore
         self.on_end: Callable[[TaskLost | None], None] = _ignore
-        self.running: asyncio.Task[None] = background(self._run())
+        self.running: asyncio.Task[None]
 
     async def start(self) -> S:
         """What was started; if the caller gives up, so does the far side.
@@ -68,15 +66,27 @@ class LongCall(Generic[S]):
         Raises:
             Exception: what the call raised there.
         """
+        call = self._calls.open(self._method)
+        call.begin()
         try:
-            return await asyncio.shield(self._started)
-        except asyncio.CancelledError:
-            self.running.cancel()
+            await call.send(self._first)
+            first = await call.answer()
+            if not first.HasField("started"):
+                raise Malformed("what was to start has not")
+            self._call = self._outbox.call = call
+            begun = self._begin(self, first)
+        except BaseException as error:
+            self._forget()
+            await call.leave()
+            if isinstance(error, ValueError) and not isinstance(error, EngineError):
+                raise self._calls.lost(error) from error  # such as `Malformed`
             raise
+        self.running = background(self._run(call))
+        return begun
 
     def order(self, order: pb.Order) -> None:
         """Send an order."""
-        if not self.running.done():
+        if self._call is not None:
             self._outbox.put(order)
 
     async def ask(self, order: pb.Order) -> None:
@@ -86,7 +96,7 @@ class LongCall(Generic[S]):
             TaskLost: the session is over.
             Exception: what it raised there.
         """
-        if self.running.done():
+        if self._call is None:
             return
         order.number = next(self._numbers)
         answer = self._asked[order.number] = asyncio.get_running_loop().create_future()
@@ -109,38 +119,21 @@ class LongCall(Generic[S]):
         """What errors about the state of the far machine call it."""
         return self._calls.host
 
-    async def _send(self, order: pb.Order) -> None:
-        if self._call is not None:
-            await self._call.send(order)
-
-    async def _run(self) -> None:
+    async def _run(self, call: FarCall[pb.Order, pb.Report]) -> None:
         error: EngineError | None = None
         try:
-            async with self._calls.open(self._method) as call:
-                await call.send(self._first)
-                first = await call.answer()
-                if not first.HasField("started"):
-                    raise Malformed("what was to start has not")
-                self._call = call
-                begun = self._begin(self, first)
-                self._started.set_result(begun)
-                while (report := await call.receive()) is not None:
-                    self._answered(report)
-                    self.on_report(report)
+            while (report := await call.receive()) is not None:
+                self._answered(report)
+                self.on_report(report)
         except EngineError as raised:
-            if self._started.done() and not isinstance(raised, EngineUnavailable):
-                error = self._calls.lost(raised)
-            else:
-                error = raised
-        except ValueError as nonsense:  # such as `Malformed`
-            error = self._calls.lost(nonsense)
-        except Exception as raised:  # such as an `OSError` of the far side
-            self._fail_start(raised)
-            error = self._calls.lost(raised)
+            error = raised if isinstance(raised, EngineUnavailable) else self._calls.lost(raised)
         except asyncio.CancelledError:
             error = self._calls.lost()
             raise
+        except Exception as raised:  # such as `Malformed`, or an `OSError` of the far side
+            error = self._calls.lost(raised)
         finally:
+            await call.leave()
             self._end(error)
 
     def _answered(self, report: pb.Report) -> None:
@@ -152,14 +145,7 @@ class LongCall(Generic[S]):
                 else:
                     answer.set_result(None)
 
-    def _fail_start(self, error: Exception) -> None:
-        if not self._started.done():
-            self._started.set_exception(error)
-
     def _end(self, error: EngineError | None) -> None:
-        self._outbox.close()
-        self._call = None
-        self._fail_start(error or self._calls.lost())
         lost = None if error is None else TaskLost(str(error))
         for answer in self._asked.values():
             if not answer.done():
@@ -167,8 +153,14 @@ class LongCall(Generic[S]):
                     answer.set_result(None)  # it was about what has ended
                 else:
                     answer.set_exception(lost)
-        self.on_end(lost)
-        # The callbacks hold what the caller has, and that holds this.
+        on_end = self.on_end
+        self._forget()
+        on_end(lost)
+
+    def _forget(self) -> None:
+        """Send no more, and hold nothing: the callbacks hold what the caller has, and that this."""
+        self._outbox.close()
+        self._call = None
         self.on_report, self.on_end = _ignore, _ignore
 
 

@@ -15,7 +15,7 @@ from ..wire.windows import PORT_WINDOW
 from .outbox import Outbox
 
 if TYPE_CHECKING:
-    from .calls import FarCall, NearCalls
+    from .calls import NearCalls
     from .life import TaskLife
 
 #: Bytes of one part of what is written.
@@ -54,8 +54,7 @@ class RemotePort(Connection):
         self._calls = calls
         self._life = life
         request = pb.ToPort(connect=pb.ConnectRequest(task=life.number, port=port))
-        self._call: FarCall[pb.ToPort, pb.FromPort] | None = None
-        self._outbox: Outbox[pb.ToPort] = Outbox(self._send)
+        self._outbox: Outbox[pb.ToPort] = Outbox()
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.connected.add_done_callback(retrieve)
         self._data = bytearray()
@@ -128,16 +127,12 @@ class RemotePort(Connection):
         if self._failure is not None:
             raise self._failure.with_traceback(None)
 
-    async def _send(self, message: pb.ToPort) -> None:
-        if self._call is not None:
-            await self._call.send(message)
-
     async def _run(self, request: pb.ToPort) -> None:
         try:
             async with self._calls.open(self._calls.stub.Connect) as call:
                 await call.send(request)
                 await call.answer()
-                self._call = call
+                self._outbox.call = call
                 self.connected.set_result(None)
                 while (message := await call.receive()) is not None:
                     self._came(message)
@@ -147,8 +142,6 @@ class RemotePort(Connection):
             raise
         except Exception as error:
             self._fail(error)
-        finally:
-            self._call = None
 
     def _came(self, message: pb.FromPort) -> None:
         self._data += message.data

@@ -33,6 +33,7 @@ OF_ENGINES = tuple(
 OF_TASKS = tuple(each for each in ABILITIES if each not in (*OF_ENGINES, Ability))
 #: Async generators of the contract.
 STREAMS = {"watch", "pack", "export"}
+_EXITED = ExitStatus(code=7)
 
 
 class Begun:
@@ -97,7 +98,7 @@ class StuckEngine:
             Process,
             stdout=OutputLog(),
             stderr=OutputLog(),
-            poll=lambda _: None,
+            poll=lambda _: self._status(),
             wait=self._exit,
         )
         self.file = stuck(self.begun, "StuckFile", OpenFile)
@@ -145,7 +146,10 @@ class StuckEngine:
 
     async def _exit(self, *_: Any) -> ExitStatus:
         await self.exits.wait()
-        return ExitStatus(code=7)
+        return _EXITED
+
+    def _status(self) -> ExitStatus | None:
+        return _EXITED if self.exits.is_set() else None
 
     def _gives(self, name: str, thing: object) -> Any:
         async def call(*_: Any, **__: Any) -> Any:
