@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from pytest_sandbox._shared.kept_errors import to_raise
+
 from ._errors import EngineError, OutputDropped, StoreFull
 from ._ring import Ring
 
@@ -147,7 +149,7 @@ class OutputLog:
             if offset < self._end:
                 return True
             if self._failure is not None:
-                raise self._failure.with_traceback(None)
+                raise to_raise(self._failure)
             if self._closed:
                 return False
             await self._change()

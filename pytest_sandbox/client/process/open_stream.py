@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.kept_errors import to_raise
 
 from ..exceptions import AuthError, ResourceExhaustedError, UnimplementedError
 from ..transport.calls import TIMEOUT
@@ -115,8 +116,7 @@ class OpenStream(ABC, Generic[Req, Res]):
         error = self._error
         if error is None or isinstance(error, _ELSEWHERE) or is_transient(error):
             return
-        # Frames of `contextlib`, which are not hidden like these, are of no use to anybody.
-        raise error.with_traceback(None)
+        raise to_raise(error)
 
     async def _receive(
         self, method: Talking[Req, Res], metadata: Metadata, rpc: str, first: Req, whole: bool

@@ -7,6 +7,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
+from pytest_sandbox._shared.kept_errors import to_raise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ class NearInput:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
+            raise to_raise(self._failure)
 
     def _wake(self) -> None:
         self._changed.set()

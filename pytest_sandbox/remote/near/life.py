@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import EndCause, TaskEnd, TaskEnded, TaskLost
 
 
@@ -28,7 +29,7 @@ class TaskLife:
             TaskLost: nothing is known of it any more.
         """
         if self.lost is not None:
-            raise self.lost.with_traceback(None)
+            raise to_raise(self.lost)
         if self.end is not None:
             raise TaskEnded("the task has ended")
 

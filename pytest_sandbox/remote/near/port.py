@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
 from pytest_sandbox._shared.async_tasks import background, retrieve
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import Connection, EngineUnavailable, TaskLost
 
 from ..wire.malformed import Malformed
@@ -73,7 +74,7 @@ class RemotePort(Connection):
             if self._peer_ended or self._life.end is not None:
                 return b""
             if self._failure is not None:
-                raise self._failure.with_traceback(None)
+                raise to_raise(self._failure)
             await self._changed.wait()
         data = bytes(self._data[:size])
         del self._data[:size]
@@ -116,7 +117,7 @@ class RemotePort(Connection):
         """Refuse a call once the session is over, which is no end of the connection."""
         for error in (self._life.lost, self._failure):
             if isinstance(error, EngineUnavailable | TaskLost):
-                raise error.with_traceback(None)
+                raise to_raise(error)
 
     def _check(self) -> None:
         self._check_session()
@@ -125,7 +126,7 @@ class RemotePort(Connection):
         if self._life.end is not None:
             raise ConnectionResetError(errno.ECONNRESET, "the task has ended")
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
+            raise to_raise(self._failure)
 
     async def _run(self, request: pb.ToPort) -> None:
         try:

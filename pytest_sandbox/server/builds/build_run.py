@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from grpclib import GRPCError
 
 from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import (
     Capability,
     EngineError,
@@ -308,7 +309,7 @@ class BuildRun:
         last.push_async_callback(asyncio.wait, {copying})
         status = await process.wait()
         if process.lost is not None:
-            raise process.lost
+            raise to_raise(process.lost)
         if status.code != 0:
             connections = await connection_log(task)
             await task.kill()

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pytest_sandbox._shared.async_tasks import within
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process, TaskEnded
 
 from ..async_helpers import start
@@ -101,7 +102,7 @@ class CommandExecution:
         """
         status = self.status()
         if self.process.lost is not None:
-            raise self.process.lost.with_traceback(None)
+            raise to_raise(self.process.lost)
         return status
 
     async def wait(self, seconds: float) -> ExitStatus | None:

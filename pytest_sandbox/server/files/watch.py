@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from pytest_sandbox._shared.async_tasks import within
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import Clock, TaskEnded, TaskLost, WatchEvent, WatchKind
 
 from ..async_helpers import closing
@@ -84,7 +85,7 @@ class FileWatch:
             if not self._collector.done():
                 return
             if self._error is not None:
-                raise self._error
+                raise to_raise(self._error)
             yield None
         finally:
             self._readers -= 1

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.async_tasks import finish, within
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import (
     Clock,
     EndCause,
@@ -231,7 +232,7 @@ class ServedSandbox:
             TaskLost: that is so.
         """
         if self.lost is not None:
-            raise self.lost
+            raise to_raise(self.lost)
 
     @property
     def lost(self) -> TaskLost | None:

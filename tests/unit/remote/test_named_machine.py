@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import (
     EndCause,
     EngineError,
@@ -43,7 +44,7 @@ class Far:
 
     def fails(self, thing: Any, call: str, error: Exception) -> None:
         async def fail(*_: Any, **__: Any) -> None:
-            raise error
+            raise to_raise(error)
 
         setattr(type(thing), call, fail)
 

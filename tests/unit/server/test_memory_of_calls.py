@@ -4,15 +4,19 @@ import asyncio
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from grpclib import Status
 from grpclib.server import Stream
 
+from pytest_sandbox.engine import EndCause, StoreFull, TaskEnd, TaskLost, TaskSpec
 from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.server.rpc.call import ServedCall
 
-from .harness import UNIX, Harness, serve
+from .engines import GatedEngine, GatedTask
+from .harness import UNIX, Harness, refused, serve
 
 pytestmark = pytest.mark.asyncio
 
@@ -67,18 +71,63 @@ async def test_memory_does_not_grow_with_sandboxes_that_are_gone(
     assert sizes[2] - sizes[1] < 60 * 100, sizes
 
 
-async def test_no_call_that_has_ended_holds_its_stream(server: Harness) -> None:
+@pytest.fixture
+def of_others() -> list[Stream[Any, Any]]:
+    """What tests before this one hold."""
+    return streams()
+
+
+def streams() -> list[Stream[Any, Any]]:
+    """Those of servers that are alive."""
     gc.collect()
-    of_others = {id(each): each for each in gc.get_objects() if isinstance(each, Stream)}
+    return [each for each in gc.get_objects() if isinstance(each, Stream)]
+
+
+async def test_no_call_that_has_ended_holds_its_stream(
+    of_others: list[Stream[Any, Any]], server: Harness
+) -> None:
     for number in range(5):
         await lifecycle(server, number)
-    gc.collect()
+    assert len(streams()) == len(of_others)
     alive = gc.get_objects()
     # Outcomes are remembered, for clients that repeat a call; what they came by is not.
     assert len([each for each in alive if type(each) is ServedCall]) >= 5
-    assert not [each for each in alive if isinstance(each, Stream) and id(each) not in of_others]
     done = [each for each in alive if isinstance(each, asyncio.Task) and each.done()]
     coroutines = {str(getattr(each.get_coro(), "__qualname__", "")) for each in done}
     assert not {name for name in coroutines if name.startswith(("ServedSandbox", "Dispatch"))}
     assert "CommandExecution._watch" not in coroutines
     assert "Lifetime._wait" not in coroutines
+
+
+class Losing(GatedEngine):
+    """An engine whose machine goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+
+    async def create(self, spec: TaskSpec) -> GatedTask:
+        task = await super().create(spec)
+
+        async def wait() -> TaskEnd:
+            await self.gone.wait()
+            return TaskEnd(EndCause.LOST, lost=TaskLost("its machine is gone"))
+
+        task.wait = wait  # type: ignore[method-assign]
+        return task
+
+
+async def test_no_call_that_failed_is_held_by_the_reason(of_others: list[Stream[Any, Any]]) -> None:
+    """Nobody knows how a sandbox ended, or what a command wrote: that is said to whoever asks."""
+    engine = Losing()
+    async with serve(engine, UNIX) as server:
+        sandbox = await server.create()
+        command = await server.exec(sandbox, "sleep", "1000")
+        sandbox.task.processes[-1].stdout.fail(StoreFull("there is no room"))
+        engine.gone.set()
+        for _ in range(3):
+            with refused(Status.RESOURCE_EXHAUSTED, "no room"):
+                await server.output(sandbox, command)
+            with refused(Status.NOT_FOUND, "its machine is gone"):
+                await server.wait(sandbox)
+        assert len(streams()) == len(of_others)
