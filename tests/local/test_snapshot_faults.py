@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -29,7 +30,7 @@ from pytest_sandbox.local.engine import spares
 from pytest_sandbox.local.protocol.common import Succeeded
 from pytest_sandbox.local.protocol.zygote import UnmountRequest
 
-from .conftest import is_forker, is_running, shell
+from .conftest import is_forker, is_running, needs_root, shell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -407,11 +408,16 @@ async def test_a_snapshot_stays_although_its_sandbox_cannot_go_on() -> None:
         await out(task, "echo one >/srv/f")
         agents = children(zygote(engine))
         image = await task.snapshot()
-        for helper in set(children(zygote(engine))) - set(agents):
+        goes_on = asyncio.ensure_future(task.files.stat("/srv/f"))
+        helpers: set[str] = set()
+        while not helpers and not goes_on.done():
+            helpers = set(children(zygote(engine))) - set(agents)
+            await asyncio.sleep(0)
+        for helper in helpers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(helper), signal.SIGKILL)
         try:
-            await task.files.stat("/srv/f")
+            await goes_on
         except TaskEnded:
             end = await task.wait()
             assert end.cause is EndCause.LOST
@@ -423,6 +429,26 @@ async def test_a_snapshot_stays_although_its_sandbox_cannot_go_on() -> None:
             await one.kill()
     assert set(details) == {"after a snapshot it could not go on: the helper was killed"}
     await nothing_is_left(engine, before)
+    await engine.close()
+
+
+@needs_root
+async def test_a_snapshot_stays_although_there_is_no_process_for_what_comes_after_it() -> None:
+    engine = await started()
+    limits = (Path(group, "zygote/pids.max") for group in engine.factory.zygote.cgroups)
+    most = next(limit for limit in limits if limit.exists())
+    task = await engine.create(TaskSpec())
+    await out(task, "echo one >/srv/f")
+    most.write_text("1")
+    image = await task.snapshot()
+    end = await task.wait()
+    most.write_text("max")
+    assert (end.cause, end.detail) == (
+        EndCause.LOST,
+        f"after a snapshot it could not go on: {os.strerror(errno.EAGAIN)}",
+    )
+    copy = await engine.create(TaskSpec(image=image))
+    assert await out(copy, "cat /srv/f") == "one\n"
     await engine.close()
 
 

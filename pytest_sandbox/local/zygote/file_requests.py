@@ -225,15 +225,18 @@ class FileRequests:
         unmounted(work())
 
     def _start(self, plan: HelperPlan, number: int) -> None:
-        try:
-            helper = Helper(plan.work, plan.fds, plan.where, plan.kept)
-        except OSError:
-            plan.failed()
-            raise
         if plan.begun is not None:
             self._engine.tell(plan.begun(), number=number)
             number = plan.second
-        self._helpers[helper.fileno()] = helper, plan, number
+        try:
+            helper = Helper(plan.work, plan.fds, plan.where, plan.kept)
+        except OSError as error:
+            plan.failed()
+            if plan.begun is None:
+                raise
+            self._refuse(number, error)
+        else:
+            self._helpers[helper.fileno()] = helper, plan, number
 
     def _refuse(self, number: int, error: OSError) -> None:
         self._engine.tell(Failed.of(error), number=number)

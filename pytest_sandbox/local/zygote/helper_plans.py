@@ -7,7 +7,7 @@ from functools import partial
 
 from ..agent import outlet
 from ..filesystem.layers import IMAGES, check_room
-from ..kernel import namespaces
+from ..kernel import descriptors, namespaces
 from ..kernel.tmpfs import usage
 from ..protocol.common import Succeeded
 from ..protocol.zygote import LayerMade, OutletMade
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .helper import Work
     from .sandbox_record import SandboxRecord
 
+#: Descriptors that the zygote needs to start a helper.
+_OF_A_HELPER = 3
+
 
 class HelperPlan:
     """A piece of work for a helper.
@@ -39,7 +42,7 @@ class HelperPlan:
         succeeded: called with the descriptors that it sent; returns the answer for the engine.
         failed: called if anything went wrong.
         passes_on: whether the descriptors that it sent go to the engine, beside the answer.
-        begun: called as soon as there is a helper; returns a first answer for the engine.
+        begun: called before there is a helper; returns a first answer for the engine.
         second: the number that the other answer has then.
         kept: see `Helper`.
     """
@@ -73,13 +76,14 @@ def snapshot_in_place(
 ) -> HelperPlan:
     """Make a layer of the store of a sandbox, then give it a new store over that layer.
 
-    Nothing of the layer is the helper's work. So it is told of as soon as there is a helper.
+    Nothing of the layer is the helper's work, so it is told of before there is one.
     """
     number, namespace = request.layer, record.mount_namespace
     stack = [number, *record.stack]
     trees = config.trees_of(record.stack, project=record.project)
     check_room(usage(record.store), request.room)
     move = to_move(record.pid, trees)
+    descriptors.check_room(namespace, _OF_A_HELPER)  # from here on there is no way back
     answer = attach(config, number, record.store)
     replacement = StoreReplacement(config, trees, stack, namespace, move)
 
@@ -88,24 +92,20 @@ def snapshot_in_place(
         record.begin_replacement()
         return answer
 
+    def where(calls: PreparedCalls) -> None:
+        helper.enter(namespace, config.mapped(stack), calls)
+        replacement.prepare()
+
     def succeeded(fds: list[int]) -> Message:
         record.replace_store(fds[0])
         return Succeeded()
 
-    def failed() -> None:
-        if record.replacing:
-            record.lose_store()  # it is a layer now, which others may use
-            return
-        record.replace_store(config.layers.open(number))
-        config.layers.unmount(number)
-        config.layers.forget(number)
-
-    where = _in_sandbox(namespace, config.mapped(stack))
     return HelperPlan(
-        *(replacement.make, [namespace], where, succeeded, failed),
+        # What it wrote so far is a layer now, which others may use.
+        *(replacement.make, [namespace], where, succeeded, record.lose_store),
         begun=begun,
         second=request.replaced,
-        kept=[replacement.old_namespace],
+        kept=replacement.kept,
     )
 
 

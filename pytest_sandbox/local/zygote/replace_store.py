@@ -18,6 +18,8 @@ from ..kernel.mountinfo import read_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ctypes
+
     from ..filesystem.host_trees import HostTree
     from ..kernel.mountinfo import MountInfo
     from .config import SandboxConfig
@@ -34,8 +36,8 @@ class StoreReplacement:
         move: what `to_move` returned.
 
     Attributes:
-        old_namespace: the mount namespace that the helper was in. To free it takes the kernel a
-            wait for all processors, for which the sandbox need not wait.
+        kept: the mount namespace that the helper was in. To free it takes the kernel a wait for all
+            processors, for which the sandbox need not wait.
     """
 
     def __init__(
@@ -46,20 +48,29 @@ class StoreReplacement:
         mount_namespace: int,
         move: list[str],
     ) -> None:
+        self._config = config
+        self._trees = trees
+        self._stack = stack
+        self._mount_namespace = mount_namespace
+        self._paths = move
+        self.kept: list[ctypes.c_long] = []
+
+    def prepare(self) -> None:
+        """Prepare all the calls of `make`: in the zygote, before the helper is forked."""
+        config = self._config
         calls = self._build = PreparedCalls()
         root_mounts.mount_store(config.size, config.inodes, calls)
-        root_mounts.mount_root(trees, config.layers, stack, same=True, calls=calls)
+        root_mounts.mount_root(self._trees, config.layers, self._stack, same=True, calls=calls)
         self._store = mounts.prepare_open_tree("/box", calls)
         # Copies, which belong to no mount namespace: a mount of ours could not be moved into the
         # sandbox's, mount_namespaces(7).
         root = self._root = mounts.prepare_open_tree("/root", calls, recursive=True)
         flags = os.O_RDONLY | os.O_CLOEXEC
-        self.old_namespace = calls.add_opening("open", "/proc/self/ns/mnt", flags)
-        namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS, calls)
+        self.kept.append(calls.add_opening("open", "/proc/self/ns/mnt", flags))
+        namespaces.enter(self._mount_namespace, namespaces.CLONE_NEWNS, calls)
         mounts.move_mount(root, "/", calls=calls)  # on top of the old root, which is still ours
-        self._paths = move
         calls = self._move = PreparedCalls()
-        for path in move:
+        for path in self._paths:
             mounts.move_mount(mounts.AT_FDCWD, path[1:], source=path, folder=root, calls=calls)
         calls.add("fchdir", root)
         # It also moves the root and current directory of all processes that had the old ones, PID
