@@ -34,6 +34,8 @@ class TreeWriter:
         # Whose all is that this process makes, since no directory has its set-group-ID bit before
         # `leave`.
         self._owner = os.geteuid(), os.getegid()
+        self._umask = os.umask(0)
+        os.umask(self._umask)
 
     def enter(self, name: str) -> None:
         """Make a directory and continue in it."""
@@ -59,12 +61,14 @@ class TreeWriter:
             fill: writes its data to the descriptor that it is given; what it does not write stays a
                 hole. Returns where the data ends.
         """
-        fd = os.open(name, _NEW, 0o600, dir_fd=self._folder)
+        # With its mode, which most files then have: nobody else sees them before all is made.
+        mode = attributes.mode & 0o777 & ~self._umask
+        fd = os.open(name, _NEW, mode, dir_fd=self._folder)
         try:
             # Not before: see `large_pages` of `tmpfs.mount`.
             if fill(fd) != attributes.size:
                 os.ftruncate(fd, attributes.size)
-            attributes.apply(fd, self._owner)
+            attributes.apply(fd, self._owner, mode)
         finally:
             os.close(fd)
 

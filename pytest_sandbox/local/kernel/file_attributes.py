@@ -57,12 +57,18 @@ class Attributes:
         self.size = size
         self.extended = extended
 
-    def apply(self, target: str | int, owner: tuple[int, int] | None = None) -> None:
+    def apply(
+        self,
+        target: str | int,
+        owner: tuple[int, int] | None = None,
+        mode: int | None = None,
+    ) -> None:
         """Set everything of another file but its kind, device and size.
 
         Args:
             target: a path, which is not followed if it is a link, or a descriptor.
             owner: its user and group, if they are known.
+            mode: its permissions, if they are known, without bits that `chown` clears.
 
         Raises:
             OSError: what the kernel said.
@@ -74,7 +80,7 @@ class Attributes:
         follow = isinstance(target, int)
         if self.owner != owner:
             os.chown(target, *self.owner, follow_symlinks=follow)
-        if not stat.S_ISLNK(self.mode):
+        if not stat.S_ISLNK(self.mode) and stat.S_IMODE(self.mode) != mode:
             os.chmod(target, stat.S_IMODE(self.mode))
         for name, value in self.extended.items():
             # Labels of security modules mean something on the machine that made them only, and may
