@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.engine import EndCause, ProcessSpec, TaskSpec
+from pytest_sandbox.engine import EndCause, ExitStatus, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
 from pytest_sandbox.local.engine.machine.host_image import host_image
@@ -16,7 +16,7 @@ from pytest_sandbox.local.protocol.zygote import Figures, SandboxEnded, SandboxG
 from pytest_sandbox.local.zygote.sandbox_record import SandboxRecord
 from pytest_sandbox.local.zygote.sandbox_table import SandboxTable
 
-from .conftest import children, is_running, only_child, until
+from .conftest import children, is_running, needs_root, only_child, until
 
 USED = Figures(cpu_seconds=0.5, peak_memory=1, bytes_written=2, peak_processes=3, oom_kills=0)
 
@@ -90,9 +90,30 @@ async def test_of_an_idle_one_all_is_freed_soon(fresh: LocalEngine) -> None:
     assert (await tasks[0].usage()).cpu_seconds
 
 
+@needs_root
+@pytest.mark.asyncio
+async def test_one_that_ends_by_itself_leaves_its_mounts_to_pid_1_too(
+    fresh: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine has it killed as if somebody had asked for that: so its end is told ahead too."""
+    ends = []
+    on_ended = ZygoteLink._on_ended
+
+    def hear(link: ZygoteLink, message: SandboxEnded) -> None:
+        ends.append(message)
+        on_ended(link, message)
+
+    monkeypatch.setattr(ZygoteLink, "_on_ended", hear)
+    task = await fresh.create(TaskSpec(main=ProcessSpec(("sh", "-c", "exit 3"))))
+    end = await task.wait()
+    assert (end.cause, end.status) == (EndCause.EXITED, ExitStatus(code=3))
+    assert [message.used for message in ends] == [None]
+    assert (await task.usage()).cpu_seconds
+
+
 def record_of(gate: socket.socket) -> SandboxRecord:
     group: Any = None
-    return SandboxRecord("1", gate, group, [], None, project=False, volumes=False)
+    return SandboxRecord("1", gate, group, [], None, project=False)
 
 
 @pytest.mark.parametrize("enters", [True, False])
@@ -116,12 +137,15 @@ def test_its_mounts_are_used_only_once_it_sees_no_others(enters: bool) -> None:
         record.close()
 
 
-def test_what_pid_1_is_left_is_freed_with_it() -> None:
+@pytest.mark.parametrize("needed", [False, True])
+def test_what_pid_1_is_left_is_freed_with_it(needed: bool) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     read, write = os.pipe2(os.O_NONBLOCK)
-    socket.send_fds(theirs, [b"handles"], [write])
+    socket.send_fds(theirs, [HANDLES], [write] * 3)
     os.close(write)
     record = record_of(ours)
+    if needed:
+        _ = record.store
 
     try:
         record.leave_to_pid_1()

@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import socket
+import time
 
 from pytest_sandbox._shared.directories import make_directories
 
@@ -57,6 +58,8 @@ NAMESPACES = (
 _LARGEST_TEXT = 1024 * 1024
 #: What the stage's skeleton has already.
 _WORKDIR, _HOSTNAME, _NAMED = "/root", "sandbox", b"sandbox\n"
+#: Seconds after which a PID 1 whose main process has ended ends by itself: the engine is busy.
+_PATIENCE = 1.0
 #: How much is kept of what was prepared, for the next sandboxes.
 _KNOWN = 32
 _READY = wire.encode(AgentReady(no_network=""))
@@ -205,8 +208,19 @@ class NewSandbox:
                 self._agent.begin(self._sock)
         except Exception as error:
             fail(self._sock, error)
-        self._agent.run()
+        if self._agent.run():
+            self._wait_to_be_killed()
         os._exit(0)
+
+    def _wait_to_be_killed(self) -> None:
+        """Have the engine hear of the end, and the zygote let go of the mounts that it holds.
+
+        Else it would wait for the kernel as it closes them: `SandboxRecord.leave_to_pid_1`.
+        """
+        with contextlib.suppress(ProcessLookupError):  # there is none
+            os.kill(-1, signal.SIGKILL)
+        self._sock.close()
+        time.sleep(_PATIENCE)
 
     def _begin_with_outlet(self) -> None:
         ready, listeners, port_requests = _outlet()

@@ -95,8 +95,8 @@ class Agent:
         self._wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
 
-    def run(self) -> None:
-        """Serve; returns when the sandbox has ended."""
+    def run(self) -> bool:
+        """Serve; returns when the sandbox has ended, with whether its main process has."""
         self._poll.register(self._sock, select.POLLIN)
         self._poll.register(self._wakeup, select.POLLIN)
         self._listen_to_gateway()
@@ -108,10 +108,10 @@ class Agent:
                     # All bytes: poll(2) returns at once as long as one is left.
                     os.read(fd, 4096)
                     if not self._reap():
-                        return
+                        return True
                     self._resume_jobs()
                 elif not self._serve():
-                    return
+                    return False
 
     def _serve(self) -> bool:
         """Answer one request; False at the end of the conversation."""

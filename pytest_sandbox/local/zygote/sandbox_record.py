@@ -37,7 +37,6 @@ class SandboxRecord:
         stack: the layers that its root is made of, the newest first.
         lease: the first of the ids that no other sandbox has; `None` if it has none.
         project: whether it shows the project.
-        volumes: whether it has any.
 
     Attributes:
         pid: of its PID 1, once there is one.
@@ -61,14 +60,12 @@ class SandboxRecord:
         lease: int | None,
         *,
         project: bool,
-        volumes: bool,
     ) -> None:
         self.name = name
         self.group = group
         self.lease = lease
         self.stack = stack
         self.project = project
-        self._volumes = volumes
         self.pid = 0
         self.used = ProcessUsage()
         self.killed = False
@@ -137,10 +134,6 @@ class SandboxRecord:
         """The descriptors that hold it."""
         return self._fds
 
-    def is_alone(self) -> bool:
-        """Whether it has no layer or volume, and none was made of it or mounted in it."""
-        return not (self.stack or self._volumes or self._fds)
-
     def is_quick_to_free(self) -> bool:
         """Whether `close` may be called while others wait, if nothing else holds the store."""
         if self._gate.fileno() < 0 and not self._fds:
@@ -159,7 +152,8 @@ class SandboxRecord:
         # What lies in the socket is closed with it, and this end of it with the one in which it
         # lies, which is that of PID 1: unix_release_sock() in net/unix/af_unix.c.
         with contextlib.suppress(OSError):  # it has ended before
-            socket.send_fds(self._gate, [b"l"], [self._gate.fileno()], _DO_NOT_WAIT)
+            fds = [self._gate.fileno(), *self._fds]
+            socket.send_fds(self._gate, [b"l"], fds, _DO_NOT_WAIT)
         self.close()
 
     def close(self) -> None:

@@ -107,7 +107,7 @@ class SandboxTable:
         if record.killed:
             return
         little = record.at_end is None and self._has_little(record)
-        if little and record.is_alone():
+        if little:
             record.leave_to_pid_1()
         alone = self._kill(pid, record)
         if alone and little and self._may_linger(record):
@@ -364,7 +364,6 @@ def _record(
     record = SandboxRecord(
         *(request.name, gate, group, request.layers, lease),
         project=request.project,
-        volumes=bool(request.volumes),
     )
     if (wanted := request.at_end) is not None:
         layer = SnapshotAtEndRequest(name=request.name, layer=wanted.layer, room=wanted.room)
