@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.engine import EngineError
 from pytest_sandbox.gpus import GpusUnavailable, this_machine
 
+from .agents.errors import BuildFailed
 from .engine.gpus.driver_files import NO_DRIVER
-from .engine.links.errors import BuildFailed
 from .engine.links.gateway_link import GatewayLink
 from .engine.machine import ids
 from .engine.machine.advice import advice

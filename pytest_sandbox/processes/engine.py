@@ -25,7 +25,7 @@ from pytest_sandbox.engine import (
     TaskEnded,
     TaskSpec,
 )
-from pytest_sandbox.local.engine.links.errors import BuildFailed
+from pytest_sandbox.local.agents.errors import BuildFailed
 
 from . import report, run_folder
 from .keeper.folders import TaskFolders
@@ -36,7 +36,7 @@ from .task import ProcessTask
 from .validate import check_task
 
 if TYPE_CHECKING:
-    from pytest_sandbox.local.engine.pump import Pump
+    from pytest_sandbox.local.agents.pump import Pump
 
 #: Seconds in which agents end whose keeper was killed.
 _PATIENCE = 5.0

@@ -6,13 +6,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.local.engine.files import LocalFiles, check_path
+from pytest_sandbox.local.agents.files import LocalFiles, check_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pytest_sandbox.engine import Entry, OpenFile, WatchEvent
-    from pytest_sandbox.local.engine.links.agent_link import AgentLink
+    from pytest_sandbox.local.agents.agent_link import AgentLink
 
 
 class ProcessFiles(LocalFiles):

@@ -10,9 +10,9 @@ import tempfile
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.local.agents.channel import Channel
+from pytest_sandbox.local.agents.pending_answers import set_error
 from pytest_sandbox.local.engine.links.bare_python import launch
-from pytest_sandbox.local.engine.links.channel import Channel
-from pytest_sandbox.local.engine.links.pending_answers import set_error
 
 from .keeper import messages
 

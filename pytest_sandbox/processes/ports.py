@@ -9,12 +9,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.local.agent.ports import begin_connection
-from pytest_sandbox.local.engine.ports import LocalPorts
+from pytest_sandbox.local.agents.ports import LocalPorts
 
 from .keeper.descendants import children
 
 if TYPE_CHECKING:
-    from pytest_sandbox.local.engine.links.agent_link import AgentLink
+    from pytest_sandbox.local.agents.agent_link import AgentLink
 
 #: Of the kernel's tables: TCP_LISTEN of include/net/tcp_states.h.
 _LISTEN = "0A"

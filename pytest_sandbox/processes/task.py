@@ -20,9 +20,9 @@ from pytest_sandbox.engine import (
     Unsupported,
     check_process,
 )
-from pytest_sandbox.local.engine.links.agent_link import AgentLink
-from pytest_sandbox.local.engine.links.errors import BuildFailed
-from pytest_sandbox.local.engine.process import LocalProcess
+from pytest_sandbox.local.agents.agent_link import AgentLink
+from pytest_sandbox.local.agents.errors import BuildFailed
+from pytest_sandbox.local.agents.process import LocalProcess
 
 from .files import ProcessFiles
 from .keeper.folders import HOME, TEMPORARY
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from pytest_sandbox.local.engine.pump import Pump
+    from pytest_sandbox.local.agents.pump import Pump
 
 
 class ProcessTask(Task, SupportsPorts):

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox.local.engine.file_threads import PER_SANDBOX, FileThreads
-from pytest_sandbox.local.engine.open_file import LocalOpenFile
+from pytest_sandbox.local.agents.file_threads import PER_SANDBOX, FileThreads
+from pytest_sandbox.local.agents.open_file import LocalOpenFile
 
 pytestmark = pytest.mark.asyncio
 

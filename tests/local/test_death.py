@@ -49,7 +49,7 @@ ENGINE = """
 import asyncio, sys
 from pytest_sandbox.engine import Limits, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.engine.links import agent_link
+from pytest_sandbox.local.agents import agent_link
 
 async def main():
     engine = LocalEngine()
@@ -151,7 +151,7 @@ CREATING = """
 import asyncio
 from pytest_sandbox.engine import TaskSpec
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.engine.links import agent_link
+from pytest_sandbox.local.agents import agent_link
 
 async def main():
     engine = LocalEngine()

@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 
 from pytest_sandbox.engine import ExitStatus, TaskEnded
-from pytest_sandbox.local.engine.files import LocalFiles
-from pytest_sandbox.local.engine.links import job_patience
-from pytest_sandbox.local.engine.links.agent_link import AgentLink
-from pytest_sandbox.local.engine.links.errors import BuildFailed
-from pytest_sandbox.local.engine.ports import LocalPorts
+from pytest_sandbox.local.agents import job_patience
+from pytest_sandbox.local.agents.agent_link import AgentLink
+from pytest_sandbox.local.agents.errors import BuildFailed
+from pytest_sandbox.local.agents.files import LocalFiles
+from pytest_sandbox.local.agents.ports import LocalPorts
 from pytest_sandbox.local.protocol.agent import (
     OpenRequest,
     PauseAnswer,

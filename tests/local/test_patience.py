@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pytest_sandbox.local.engine.links.patience import Patience
+from pytest_sandbox.local.agents.patience import Patience
 
 
 class Agent:

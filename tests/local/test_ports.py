@@ -17,7 +17,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.engine import ports
+from pytest_sandbox.local.agents import ports
 from pytest_sandbox.local.engine.task import LocalTask
 
 from .conftest import all_closed, descriptors, needs_root, processes, until

@@ -25,9 +25,9 @@ from pytest_sandbox.engine import (
     VolumeMount,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local.agents.errors import BuildFailed
 from pytest_sandbox.local.engine import spares
 from pytest_sandbox.local.engine.activity import Activity
-from pytest_sandbox.local.engine.links.errors import BuildFailed
 from pytest_sandbox.local.engine.machine import memory_shares
 from pytest_sandbox.local.engine.pool import capacity
 from pytest_sandbox.local.engine.shape import shape_of

@@ -18,7 +18,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine, Mode
-from pytest_sandbox.local.engine.links import agent_link
+from pytest_sandbox.local.agents import agent_link
 
 from .conftest import needs_root, only_child, shell, zygote_of
 

@@ -13,10 +13,10 @@ import pytest
 
 from pytest_sandbox.engine import OutputLog, ProcessSpec, PtySize, StoreFull, TaskSpec
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.engine.links.channel import Channel
-from pytest_sandbox.local.engine.pump import Pump
-from pytest_sandbox.local.engine.ready import read_now, readable, writable
-from pytest_sandbox.local.engine.stdin_pump import StdinPump
+from pytest_sandbox.local.agents.channel import Channel
+from pytest_sandbox.local.agents.pump import Pump
+from pytest_sandbox.local.agents.ready import read_now, readable, writable
+from pytest_sandbox.local.agents.stdin_pump import StdinPump
 from pytest_sandbox.local.protocol import wire
 from pytest_sandbox.local.protocol.agent import RemoveRequest
 

@@ -50,11 +50,9 @@ OFFERED = {
     "images.registry",
     "local.ahead",  # which must not import the engine
     # An agent, the engine's end of it, and the kernel: the engine of processes has them too.
-    *("local.agent.main", "local.agent.ports", "local.zygote.engine_socket"),
-    *("local.engine.files", "local.engine.ports", "local.engine.process", "local.engine.pump"),
-    *("local.engine.links.agent_link", "local.engine.links.bare_python"),
-    *("local.engine.links.channel", "local.engine.links.errors"),
-    *("local.engine.links.pending_answers", "local.zygote.id_ranges"),
+    *("local.agent.main", "local.agent.ports"),
+    *("local.engine.links.bare_python", "local.zygote.id_ranges"),
+    *(f"local.agents.{each.stem}" for each in ROOT.glob("local/agents/*.py")),
     *(f"local.kernel.{each.stem}" for each in ROOT.glob("local/kernel/*.py")),
     *(f"local.protocol.{each.stem}" for each in ROOT.glob("local/protocol/*.py")),
     # Under the names that they have at Modal.

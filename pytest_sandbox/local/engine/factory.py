@@ -18,11 +18,11 @@ from pytest_sandbox.engine import (
     Unsupported,
 )
 
+from ..agents.errors import BuildFailed
 from ..protocol.common import Succeeded
 from ..protocol.zygote import CreateRequest, HideRequest, LayerAtEnd, MountedVolume
 from .activity import Activity
 from .blanks import Blanks
-from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
 from .outlet import LocalOutlet, network_of
@@ -38,6 +38,7 @@ from .validate import check_task
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ..agents.pump import Pump
     from ..options import LocalOptions
     from .gpus.found import FoundGpus
     from .gpus.leased import TaskGpus
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from .links.zygote_link import ZygoteLink
     from .machine.host_folder import HostFolder
     from .machine.host_image import HostImage
-    from .pump import Pump
     from .snapshots.layer_store import Stack
     from .task import TakesMemorySnapshots
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.engine import Membership, TaskSpec
 
-    from .links.agent_link import AgentLink
+    from ..agents.agent_link import AgentLink
     from .links.gateway_link import GatewayLink
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import AnySnapshot, EngineError, TaskSpec
 
-from .links.errors import BuildFailed
+from ..agents.errors import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,7 +15,7 @@ from pytest_sandbox.engine import (
     Unsupported,
 )
 
-from .links.errors import BuildFailed
+from ..agents.errors import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -44,25 +44,25 @@ from pytest_sandbox.engine import (
     check_process,
 )
 
+from ..agents.agent_link import AgentLink
+from ..agents.errors import BuildFailed
+from ..agents.files import LocalFiles, check_path
+from ..agents.pending_answers import ignore
+from ..agents.ports import LocalPorts
+from ..agents.process import LocalProcess
 from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, GatewayRequest, WarmUpRequest
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
-from .files import LocalFiles, check_path
-from .links.agent_link import AgentLink
-from .links.errors import BuildFailed
-from .links.pending_answers import ignore
-from .ports import LocalPorts
-from .process import LocalProcess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pytest_sandbox.engine import Membership
 
+    from ..agents.pump import Pump
     from ..protocol.zygote import Figures
     from .gpus.leased import TaskGpus
     from .outlet import LocalOutlet
-    from .pump import Pump
     from .snapshots.restore_helper import RestoreHelper
     from .snapshots.snapshotter import Snapshotter
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from ..filesystem.layers import Layers
     from ..filesystem.volume_mounts import VolumeStore
+    from ..protocol.engine_socket import EngineSocket
     from ..protocol.images import AddImageLayerRequest, RemoveUnpackedRequest, UnpackRequest
     from ..protocol.message import Message
     from .config import SandboxConfig
-    from .engine_socket import EngineSocket
     from .sandbox_record import SandboxRecord
 
 #: How a request about one sandbox is served.

@@ -34,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..kernel.cgroups.group_usage import GroupUsage
     from ..kernel.cgroups.sandbox_group import SandboxGroup
+    from ..protocol.engine_socket import EngineSocket
     from ..protocol.zygote import (
         CreateRequest,
         FreeAgentRequest,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
         UsageRequest,
     )
     from .criu_requests import CriuRequests
-    from .engine_socket import EngineSocket
     from .file_requests import FileRequests
     from .setup import Setup
 

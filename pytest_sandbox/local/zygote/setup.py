@@ -26,7 +26,7 @@ from .user_limits import OutsideLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .engine_socket import EngineSocket
+    from ..protocol.engine_socket import EngineSocket
     from .stage import Stage
 
 

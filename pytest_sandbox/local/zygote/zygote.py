@@ -21,10 +21,10 @@ from ..protocol import wire
 from ..protocol import zygote as messages
 from ..protocol.common import Failed, KernelError
 from ..protocol.criu import DumpRequest, RestoreRequest
+from ..protocol.engine_socket import EngineSocket
 from ..protocol.images import AddImageLayerRequest, RemoveUnpackedRequest, UnpackRequest
 from ..protocol.message import BadMessage, DescriptorsLost
 from .criu_requests import CriuRequests
-from .engine_socket import EngineSocket
 from .file_requests import FileRequests
 from .sandbox_table import SandboxTable
 from .setup import set_up

@@ -19,8 +19,8 @@ from pytest_sandbox.local.kernel import landlock, prctl, seccomp, syscalls
 from pytest_sandbox.local.kernel.process_title import set_title
 from pytest_sandbox.local.protocol import wire
 from pytest_sandbox.local.protocol.common import KernelError
+from pytest_sandbox.local.protocol.engine_socket import EngineSocket
 from pytest_sandbox.local.protocol.message import BadMessage, DescriptorsLost
-from pytest_sandbox.local.zygote.engine_socket import EngineSocket
 
 from . import messages
 from .agent import KeptAgent, Restrictions, be_agent

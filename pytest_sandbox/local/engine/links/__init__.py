@@ -1,1 +1,1 @@
-"""Runs in the engine process: its ends of the sockets to the zygote, agents, jobs and helpers."""
+"""Runs in the engine process: its ends of the sockets to the zygote, the gateway and helpers."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from ...agents.errors import OperationFailed
+from ...agents.ready import readable
 from ...protocol import wire
 from ...protocol.common import Failed
 from ...protocol.criu import CRIU_HELPER_TO_ENGINE, OperationRefused
 from ...protocol.message import BadMessage, DescriptorsLost, Message
-from ..ready import readable
-from .errors import OperationFailed
 
 if TYPE_CHECKING:
     import socket
 
-    from .pending_answers import Answer
+    from ...agents.pending_answers import Answer
 
 A = TypeVar("A", bound=Message)
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import ConnectionRecord, EngineUnavailable, NetworkLog, TaskEnded
 
+from ...agents.channel import Channel
+from ...agents.pending_answers import PendingAnswers, wait_for
 from ...protocol import foreign
 from ...protocol.common import Succeeded
 from ...protocol.gateway import (
@@ -32,8 +34,6 @@ from ...protocol.gateway import (
 )
 from ...protocol.wire import close_all
 from .bare_python import launch
-from .channel import Channel
-from .pending_answers import PendingAnswers, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_sandbox.engine import EngineUnavailable
 
+from ...agents.channel import Channel
+from ...agents.pending_answers import PendingAnswers, set_error, wait_for
 from ...protocol import zygote as messages
 from ...protocol.common import DescriptorAnswer, Succeeded
 from ...protocol.images import AddImageLayerRequest
@@ -15,18 +17,16 @@ from ...protocol.message import Message
 from ...protocol.setup import IdsGiven
 from ...protocol.wire import close_all
 from ..machine import ids
-from .channel import Channel
 from .criu_answer import criu_answer
-from .pending_answers import PendingAnswers, set_error, wait_for
 from .setup_request import setup_request, shift
 from .zygote_process import started
 
 if TYPE_CHECKING:
+    from ...agents.pending_answers import Answer
     from ...options import LocalOptions, Mode
     from ...protocol.criu import DumpRequest, RestoreRequest
     from ..machine.find_criu import Criu
     from ..machine.host_image import HostImage
-    from .pending_answers import Answer
     from .zygote_process import ZygoteProcess
 
 A = TypeVar("A", bound=Message)

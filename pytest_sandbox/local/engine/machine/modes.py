@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox.engine import EngineError, EngineUnavailable, Network, TaskSpec
 
+from ...agents.errors import BuildFailed
 from ...kernel.syscalls import MACHINE, SUPPORTED_MACHINES
 from ...options import LocalOptions, Mode
 from ..factory import Factory
-from ..links.errors import BuildFailed
 from ..links.zygote_link import ZygoteLink
 from .host_image import host_image
 from .ids import IdsRefused, is_root_of_machine

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import NotFreezable
 
+from ...agents.errors import OperationFailed
 from ...protocol.criu import DumpRequest, ProcessesDumped
-from ..links.errors import OperationFailed
 from .snapshot_errors import snapshot_error
 from .stored_memory import MainProcess, StoredMemory
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.engine import TaskSpec
 
-    from ..links.agent_link import AgentLink
-    from ..process import LocalProcess
+    from ...agents.agent_link import AgentLink
+    from ...agents.process import LocalProcess
     from .snapshotter import Snapshotter
 
 #: Bytes that the images of CRIU may take at least, so that it can say what it wants to.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineUnavailable, NotFreezable, StoreFull
 
+from ...agents.errors import OperationFailed
 from ...protocol.criu import GivenPipe
 from ...protocol.wire import close_all
-from ..links.errors import OperationFailed
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import TaskSpec

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.engine import RootImage
 
+    from ...agents.agent_link import AgentLink
+    from ...agents.process import LocalProcess
     from ...options import LocalOptions
     from ..factory import Factory
-    from ..links.agent_link import AgentLink
     from ..links.gateway_link import GatewayLink
     from ..machine.find_criu import Criu
-    from ..process import LocalProcess
     from ..task import LocalTask
     from .layer_store import LayerStore
     from .restore_helper import RestoreHelper

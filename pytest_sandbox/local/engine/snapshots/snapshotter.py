@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_sandbox._shared.async_tasks import background, finish, retrieve
 from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, RootImage, Snapshot, StoreFull
 
+from ...agents.pending_answers import wait_for
 from ...protocol.common import Succeeded
 from ...protocol.message import Message
 from ...protocol.zygote import (
@@ -28,7 +29,6 @@ from ...protocol.zygote import (
     SnapshotInPlaceRequest,
     UnmountRequest,
 )
-from ..links.pending_answers import wait_for
 from .layer_store import check_depth
 from .snapshot_errors import snapshot_error
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from typing import TypeAlias
 
+    from ...agents.agent_link import AgentLink
+    from ...agents.pending_answers import Answer
     from ...protocol.criu import DumpRequest, RestoreRequest
-    from ..links.agent_link import AgentLink
-    from ..links.pending_answers import Answer
     from ..links.zygote_link import ZygoteLink
     from .layer_store import LayerStore, Stack
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.async_tasks import finish, undo_when_done
 from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, Snapshot, StoreFull
 
+from ...agents.ready import read_now, readable, writable, write_now
 from ...protocol.common import Succeeded
 from ...protocol.zygote import ExportRequest, LayerMade, LoadRequest
-from ..ready import read_now, readable, writable, write_now
 from .layer_store import check_depth
 from .snapshot_errors import no_room
 

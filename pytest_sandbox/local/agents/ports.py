@@ -19,7 +19,7 @@ from .ready import finish, watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .links.agent_link import AgentLink
+    from .agent_link import AgentLink
 
 #: Seconds that a listener may leave a connection waiting before its kernel queues it.
 CONNECT_TIMEOUT = 10.0

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog
 
-from ...protocol import agent as messages
-from ...protocol import foreign
-from ...protocol.common import DescriptorAnswer, Failed, Succeeded
-from ...protocol.message import BadMessage, Message
-from ...protocol.wire import close_all
-from ..pump import Pump
+from ..protocol import agent as messages
+from ..protocol import foreign
+from ..protocol.common import DescriptorAnswer, Failed, Succeeded
+from ..protocol.message import BadMessage, Message
+from ..protocol.wire import close_all
 from .channel import Channel
 from .errors import BuildFailed, task_ended
 from .patience import Patience
 from .pending_answers import PendingAnswers, ignore, set_error, wait_for
+from .pump import Pump
 
 if TYPE_CHECKING:
     import socket

@@ -31,14 +31,14 @@ from ..protocol.jobs import (
     WatchJob,
 )
 from .file_threads import FileThreads
-from .links.job_link import JobLink
+from .job_link import JobLink
 from .open_file import LocalOpenFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ..protocol.message import Message
-    from .links.agent_link import AgentLink
+    from .agent_link import AgentLink
 
 #: More than a sandbox's disk has room for: a program that sends more is not our agent.
 _MOST_ENTRIES = 4_000_000

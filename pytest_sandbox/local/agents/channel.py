@@ -6,16 +6,16 @@ import asyncio
 import collections
 from typing import TYPE_CHECKING
 
-from ...protocol import foreign, wire
-from ...protocol.common import Failed
-from ...protocol.message import BadMessage, DescriptorsLost
+from ..protocol import foreign, wire
+from ..protocol.common import Failed
+from ..protocol.message import BadMessage, DescriptorsLost
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from ...protocol.message import Message
-    from ...protocol.wire import Family
+    from ..protocol.message import Message
+    from ..protocol.wire import Family
 
 #: Seconds until sending is tried again where the event loop cannot watch the socket.
 _RETRY = 0.01

@@ -1,22 +1,22 @@
-"""The zygote's end of its socket to the engine."""
+"""The socket to the engine, in a process that the engine started: the zygote, or a keeper."""
 
 from __future__ import annotations
 
-from ..protocol import sure, wire
+from . import sure, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from ..protocol.message import Message
-    from ..protocol.wire import Family, Received
+    from .message import Message
+    from .wire import Family, Received
 
 
 class EngineSocket:
     """Talks to the engine, and knows whether there still is one.
 
     Attributes:
-        running: False once the engine is gone, or something has told the zygote to end.
+        running: False once the engine is gone, or something has told the process to end.
     """
 
     def __init__(self, sock: socket.socket) -> None:

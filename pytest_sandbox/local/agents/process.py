@@ -34,15 +34,15 @@ from ..protocol.agent import (
 )
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
-from .links.errors import task_ended
-from .links.pending_answers import wait_for
+from .errors import task_ended
+from .pending_answers import wait_for
 from .process_pipes import is_terminal_master, pipe, streams
 from .stdin_pump import StdinPump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .links.agent_link import AgentLink
+    from .agent_link import AgentLink
     from .pump import Pump
 
 _OUTPUTS: dict[Output, Literal["pipe", "devnull", "stdout"]] = {

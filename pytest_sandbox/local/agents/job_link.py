@@ -9,20 +9,20 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from ...protocol import foreign, wire
-from ...protocol.agent import PingRequest
-from ...protocol.common import Failed, Succeeded
-from ...protocol.jobs import JOB_TO_ENGINE, EndJobRequest, JobRuns, JobStarted, WatchJob
-from ...protocol.message import BadMessage
-from ..ready import read_now, readable, writable, write_now
+from ..protocol import foreign, wire
+from ..protocol.agent import PingRequest
+from ..protocol.common import Failed, Succeeded
+from ..protocol.jobs import JOB_TO_ENGINE, EndJobRequest, JobRuns, JobStarted, WatchJob
+from ..protocol.message import BadMessage
 from .job_patience import JobPatience
 from .pending_answers import ignore, set_error
+from .ready import read_now, readable, writable, write_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from ...protocol.jobs import ListDirectoryJob, PackJob, RemoveTreeJob, UnpackJob
-    from ...protocol.message import Message
+    from ..protocol.jobs import ListDirectoryJob, PackJob, RemoveTreeJob, UnpackJob
+    from ..protocol.message import Message
     from .agent_link import AgentLink
 
 _CHUNK = 256 * 1024

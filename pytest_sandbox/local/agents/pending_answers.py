@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pytest_sandbox._shared.async_tasks import undo_when_done
 
-from ...protocol import foreign
-from ...protocol.common import Failed
-from ...protocol.message import BadMessage, Message
+from ..protocol import foreign
+from ..protocol.common import Failed
+from ..protocol.message import BadMessage, Message
 
 if TYPE_CHECKING:
     A = TypeVar("A", bound=Message)
