@@ -219,6 +219,11 @@ def is_private(name: str) -> bool:
     return any(step.startswith("_") for step in name.split(".")[1:])
 
 
+def is_bare(name: str) -> bool:
+    """Whether a module has nothing but the standard library."""
+    return f"{name}.".startswith(tuple(f"{each}." for each in BARE))
+
+
 def in_one_folder(user: str, name: str) -> bool:
     """Whether a module lies in the folder of a private one, or in a folder of that."""
     folder = name.rpartition("._")[0]
@@ -316,7 +321,7 @@ def test_below_the_engine_there_is_only_the_standard_library() -> None:
     found = [
         f"{module.path} imports {name}"
         for module in MODULES
-        if module.name.startswith(BARE)
+        if is_bare(module.name)
         for name in outside_imports(module)
         # typing_extensions: for type checkers alone, which have it. certifi: if it is there, and
         # only where a connection to Modal is made, so in no sandbox.
@@ -325,9 +330,9 @@ def test_below_the_engine_there_is_only_the_standard_library() -> None:
     found += [
         f"{module.path} imports {name}"
         for module in MODULES
-        if module.name.startswith(BARE)
+        if is_bare(module.name)
         for name in IMPORTS[module.name]
-        if not name.startswith(BARE)
+        if not is_bare(name)
     ]
 
     assert found == [], "\n".join(found)
