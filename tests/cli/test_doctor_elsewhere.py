@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.cli import main
 from pytest_sandbox.local.kernel import landlock
 from pytest_sandbox.processes import report as process_report
+from tests.support.far_machine import far_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
 
 
 @pytest.fixture(scope="module")
 def far() -> Iterator[RemoteAddress]:
     """Another machine, with the engine of processes."""
-    serve = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", "process"]
-    with subprocess.Popen(
-        [*serve, "--listen", "127.0.0.1:0", "--until-eof"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as serving:
-        assert serving.stdout is not None
-        yield RemoteAddress.parse(serving.stdout.readline().strip())
+    with far_machine("--engine", "process") as (address, _):
+        yield address
 
 
 def findings(out: str) -> dict[str, dict[str, object]]:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox._shared.network.engine_address import RemoteAddress
-
+from ..support.far_machine import far_machine
 from .environments import python_environment
 
 pytestmark = pytest.mark.timeout(300)  # the first test may have to install the client
@@ -93,24 +92,14 @@ def test_a_real_client_is_told_that_the_machine_is_gone(
     assert pytestconfig.cache is not None
     python = python_environment(pytestconfig.cache, version)
     cli = (sys.executable, "-m", "pytest_sandbox.cli", "serve")
-    with subprocess.Popen(
-        [*cli, "--listen", "127.0.0.1:0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as far:
-        try:
-            assert far.stdout is not None
-            address = RemoteAddress.parse(far.stdout.readline().strip())
-            told = {"FAR_PID": str(far.pid), "FAR_PLACE": address.place}
-            done = subprocess.run(
-                [*cli, "--engine", address.whole, "--", str(python), "-c", PROGRAM],
-                env={**os.environ, **told, **env},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-        finally:
-            far.kill()
+    with far_machine() as (address, pid):
+        told = {"FAR_PID": str(pid), "FAR_PLACE": address.place}
+        done = subprocess.run(
+            [*cli, "--engine", address.whole, "--", str(python), "-c", PROGRAM],
+            env={**os.environ, **told, **env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr

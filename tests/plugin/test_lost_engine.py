@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox._shared.network.engine_address import RemoteAddress
+from tests.support.far_machine import far_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
 
 #: Seconds in which a silent machine counts as gone, from its last word on: it takes 4 to notice.
 LEASE = 5
@@ -21,6 +22,7 @@ TESTS = """
 import asyncio
 import os
 import signal
+from dataclasses import replace
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -123,21 +125,14 @@ def test_calls_under_way_and_later_ones(sandbox_factory):
 def far(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteAddress]:
     """The address of an engine, whose process the tests end in some way."""
     number, why = request.param
-    command = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as serving:
-        try:
-            assert serving.stdout is not None
-            address = RemoteAddress.parse(f"{serving.stdout.readline().strip()}&lease={LEASE}")
-            monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", address.whole)
-            monkeypatch.setenv("FAR_PLACE", address.place)
-            monkeypatch.setenv("FAR_PID", str(serving.pid))
-            monkeypatch.setenv("FAR_SIGNAL", str(int(number)))
-            monkeypatch.setenv("FAR_WHY", why)
-            yield address
-        finally:
-            serving.kill()
+    with far_machine() as (address, pid):
+        address = replace(address, lease=LEASE)
+        monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", address.whole)
+        monkeypatch.setenv("FAR_PLACE", address.place)
+        monkeypatch.setenv("FAR_PID", str(pid))
+        monkeypatch.setenv("FAR_SIGNAL", str(int(number)))
+        monkeypatch.setenv("FAR_WHY", why)
+        yield address
 
 
 @pytest.mark.parametrize(
@@ -160,6 +155,7 @@ def test_every_call_says_which_machine_is_gone(
 OURS = """
 import os
 import signal
+from dataclasses import replace
 
 def test_it(sandbox):
     sandbox.run("true")
@@ -168,6 +164,7 @@ def test_it(sandbox):
 MODALS = """
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from pytest_sandbox import Sandbox

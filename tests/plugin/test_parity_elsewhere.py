@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sandbox._shared.network.engine_address import RemoteAddress
+from tests.support.far_machine import far_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
 
 FAKE = "--sandbox-engine=fake"
 HEADING = "*= values that were recorded on one engine only =*"
@@ -20,16 +20,8 @@ HEADING = "*= values that were recorded on one engine only =*"
 @pytest.fixture
 def far() -> Iterator[tuple[RemoteAddress, int]]:
     """Another machine, with the engine of processes: its address, and its process."""
-    serve = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", "process"]
-    with subprocess.Popen(
-        [*serve, "--listen", "127.0.0.1:0", "--until-eof"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as serving:
-        assert serving.stdout is not None
-        yield RemoteAddress.parse(serving.stdout.readline().strip()), serving.pid
+    with far_machine("--engine", "process") as machine:
+        yield machine
 
 
 def test_an_address_is_an_engine_by_its_place(

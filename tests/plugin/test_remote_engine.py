@@ -13,26 +13,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.plugin import LeasedGpus
+from tests.support.far_machine import far_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_sandbox._shared.network.engine_address import RemoteAddress
 
 TIMEOUT = 30.0
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[RemoteAddress, subprocess.Popen[str]]]:
-    """A far side that keeps what a run made for a second: its address, and its process."""
-    command = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--listen", "127.0.0.1:0"]
-    command += options
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield RemoteAddress.parse(f"{process.stdout.readline().strip()}&lease=1"), process
-        process.terminate()
+def serving(*options: str) -> Iterator[tuple[RemoteAddress, int]]:
+    """A machine that keeps what a run made for a second: its address, and its process."""
+    with far_machine(*options) as (address, pid):
+        yield replace(address, lease=1), pid
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +205,7 @@ def test_a_run_that_is_killed_leaves_nothing_there(
 def test_a_far_side_that_is_killed_is_an_error_of_its_tests_within_five_seconds(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving() as (address, process):
+    with serving() as (address, pid):
         monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", replace(address, lease=30.0).whole)
         pytester.makepyfile(
             f"""
@@ -222,7 +218,7 @@ def test_a_far_side_that_is_killed_is_an_error_of_its_tests_within_five_seconds(
 
             def test_first(sandbox):
                 command = sandbox.exec("sleep", "1000")
-                os.kill({process.pid}, signal.SIGKILL)
+                os.kill({pid}, signal.SIGKILL)
                 began = time.monotonic()
                 with pytest.raises(Error, match="{address.host}.* is gone"):
                     while time.monotonic() < began + 60:
