@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.collector import begin_to_serve
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox._shared.selector import run
@@ -119,6 +120,7 @@ class FarServer:
             except EngineUnavailable:
                 listener.close()
                 raise
+        begin_to_serve()
         announce(
             RemoteAddress(
                 "grpc+tls" if shown else "grpc",
@@ -136,6 +138,7 @@ class FarServer:
     async def _serve_pipes(self, source: int, target: int) -> None:
         link = FarLink(self._make, PROTOCOL, "", machine=_machine(), resumable=False)
         stop = _interrupted()
+        begin_to_serve()
         await PipeTransport.open(link.connection(), source, target, stop.set)
         await stop.wait()
         await _end(link)

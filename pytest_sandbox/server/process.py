@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 from dataclasses import asdict, replace
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.collector import begin_to_serve
 from pytest_sandbox._shared.engine_options import TOKEN_VARIABLE, parse_engine_options
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pytest_sandbox.server")
 
-#: Objects that are made before the collector looks for some that only refer to each other. While
-#: fifty sandboxes are created at once, looking after each 700, Python's default, is a tenth of all
-#: work: nearly all that it finds is still in use.
-_YOUNG = 10_000
 #: Turns of the event loop from a message of the zygote to the next request: it is read, a future
 #: has its result, and two coroutines go on.
 _TURNS = 4
@@ -75,10 +71,7 @@ async def _serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
     others = ModalServers(make, options.run_dir)
     app = make(volumes=volumes, serve=others.open)
     listeners = Listeners(app)
-    # What is there now stays: the collector need not look through it, now or later.
-    gc.freeze()
-    gc.set_threshold(_YOUNG)
-    gc.enable()
+    begin_to_serve()
     try:
         if options.preset is not None:
             await _preset(app.state, options.preset)

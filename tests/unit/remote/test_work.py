@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,17 @@ from .wires import End, Wire
 if TYPE_CHECKING:
     from pytest_sandbox.engine import Engine
 
+#: Serves until it has told what Python's collector looks at.
+_SERVES = """
+import gc, os, signal
+from pytest_sandbox.remote import FarListening, FarServer
+
+def announce(address, bound):
+    print(gc.get_threshold()[0] > 700, gc.get_freeze_count() > 0)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+FarServer(None).serve(FarListening("127.0.0.1", 0, "token", tls=False), announce)
+"""
 #: Lives that are counted.
 _LIVES = 20
 
@@ -111,3 +124,9 @@ async def test_a_small_message_is_one_write_and_so_one_record_of_tls(
 
     assert written == [5 + len(b"small")]
     assert there.program.got == b"small"
+
+
+def test_the_collector_looks_seldom_and_not_at_what_there_was_before() -> None:
+    served = subprocess.run([sys.executable, "-c", _SERVES], stdout=subprocess.PIPE, check=True)
+
+    assert served.stdout.split() == [b"True", b"True"]
