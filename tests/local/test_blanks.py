@@ -149,6 +149,35 @@ async def test_what_was_a_blank_is_like_any_other(mode: Mode, tmp_path: Path) ->
             await once.kill()
 
 
+def faults(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[7])  # minflt: proc_pid_stat(5)
+
+
+async def copied_pages(pid: int) -> int:
+    """How many pages a process has copied, or was given by the kernel; once it waits."""
+    counts = [-1] * 5
+    while len(set(counts)) > 1 or counts[0] < 0:
+        counts = [*counts[1:], faults(pid)]
+        await asyncio.sleep(0.002)
+    return counts[0]
+
+
+async def test_it_has_done_ahead_what_a_restored_one_takes_too(engine: LocalEngine) -> None:
+    image, counts = await image_of(engine), []
+    for spec in (TaskSpec(), TaskSpec(image=image)):
+        engine.factory._blanks.drop()
+        await (await engine.create(TaskSpec())).kill()
+        blank = await a_blank(engine)
+        before = await copied_pages(blank)
+        task = await engine.create(spec)
+        assert task.was_blank
+        counts.append(await copied_pages(blank) - before)
+        await task.kill()
+    host, restored = counts
+    assert restored < host + 40, counts
+
+
 async def test_the_first_sandbox_of_an_engine_begins_with_it_and_another_is_made(
     engine: LocalEngine,
 ) -> None:

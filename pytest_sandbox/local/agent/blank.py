@@ -15,7 +15,8 @@ import os
 import socket
 
 from ..filesystem import root_mounts
-from ..filesystem.layers import Layers
+from ..filesystem.host_trees import parts_of
+from ..filesystem.layers import Layers, trial
 from ..filesystem.mapped_mounts import attach_mapped
 from ..kernel.calls import PreparedCalls
 from ..kernel.descriptors import close_all_except
@@ -29,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..kernel.cgroups.joining import CgroupDescriptors
     from ..protocol.forker import BlankPlan
+    from ..zygote.config import SandboxConfig
     from .bootstrap import Bootstrap
 
 #: What it is called until it is taken.
@@ -83,7 +85,7 @@ class NewBlank:
         warm_up()
         # It has the number that the socket to the engine will have: that of the next descriptor.
         sock = os.dup(self._gate)
-        self._sandbox(_usual(self._plan), sock)
+        self._sandbox(_restored(self._plan, self._bootstrap.config), sock)
         os.close(sock)
 
     def _become(self, request: BlankTaken, fds: list[int]) -> None:
@@ -103,10 +105,10 @@ class NewBlank:
         return NewSandbox(self._bootstrap, plan, sock, self._gate, [], [calls], self._harden)
 
 
-def _usual(plan: BlankPlan) -> SandboxPlan:
-    """A sandbox like most."""
+def _restored(plan: BlankPlan, config: SandboxConfig) -> SandboxPlan:
+    """A sandbox like most, made of a layer: that takes all that one without takes, and more."""
     return SandboxPlan(
-        stack=[],
+        stack=[trial(parts_of(config.trees))],
         volumes=[],
         hostname="sandbox",
         workdir="/root",

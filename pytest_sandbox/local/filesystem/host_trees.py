@@ -55,3 +55,8 @@ def shown_in(trees: list[HostTree], *, project: bool, image: bool = False) -> li
 def in_order(trees: Iterable[HostTree]) -> list[HostTree]:
     """Trees in the order in which they are mounted: one that another lies in comes first."""
     return sorted(trees, key=lambda tree: tree.path)
+
+
+def parts_of(trees: list[HostTree]) -> list[str]:
+    """What a store has: the part of the root, then those of trees."""
+    return ["r", *(tree.part for tree in trees if tree.layered)]

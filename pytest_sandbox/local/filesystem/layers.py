@@ -18,6 +18,8 @@ from ..protocol.forker import LayerParts
 
 #: Layers that one sandbox may have below it.
 MAX_LAYERS = overlayfs.MAX_LOWER
+#: The number of a layer that no sandbox has: what can be done ahead is tried with it.
+TRIAL = 0
 #: Where the stage has the folder with unpacked layers of images.
 IMAGES = "/images"
 #: The name of a file beside an unpacked layer that does not have the directory of all files.
@@ -176,6 +178,17 @@ class Layers:
             image = sum(number in self._unpacked for number in stack)
             return ":".join([*paths[:-image], _OVER, *paths[-image:], _UNDER])
         return ":".join([*paths, base])
+
+
+def trial(parts: list[str]) -> LayerParts:
+    """The layer of that number, with parts that hold nothing."""
+    return LayerParts(number=TRIAL, names=parts, filled=parts[:1], unpacked=False, no_root=False)
+
+
+def make_trial(stage: str, parts: list[str]) -> None:
+    """Make what that layer takes in the stage, which is not the root yet."""
+    for part in ("", *parts):
+        os.mkdir(f"{stage}/layers/{TRIAL}/{part}", 0o755)
 
 
 def is_quick_to_free(size: int) -> bool:

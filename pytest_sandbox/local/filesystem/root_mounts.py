@@ -7,7 +7,8 @@ The stage is the zygote's root, a small tmpfs:
     /hidden/N     lies over such a folder and hides some of its files: see `hidden_paths`
     /dev/...      device nodes of the machine
     /gpus/N       those of GPUs, and files of their driver: see `gpu_mounts`
-    /layers/N     what other sandboxes wrote, and snapshots depend on: see `layers`
+    /layers/N     what other sandboxes wrote, and snapshots depend on: see `layers`; 0 is none of
+                  them, and empty
     /images       unpacked layers of images, on disk
     /foreign      what shows over and under these: see `foreign_skeleton`
     /volumes/N    what sandboxes share: see `volume_mounts`

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 
-from ..filesystem import root_mounts
+from ..filesystem import layers, root_mounts
 from ..filesystem.gpu_mounts import GpuMounts
-from ..filesystem.host_trees import in_order
+from ..filesystem.host_trees import in_order, parts_of
 from ..kernel import idmap, mounts
 from . import scripts, skeleton
 from .images import foreign_skeleton
@@ -105,6 +105,7 @@ def build(request: SetupRequest, machine: OpenedMachine, etc: skeleton.Chosen) -
     ):
         os.mkdir(f"{_AT}/{name}", 0o755)
     trees = in_order(tree for folder in folders if (tree := folder.attach(_AT)) is not None)
+    layers.make_trial(_AT, parts_of(trees))
     points = [tree.path for tree in trees if tree.shown != "with project"]
     skeleton.build(f"{_AT}/skeleton", etc, root_mounts.DEVICES, request.links, points)
     for path, texts in machine.scripts.items():
