@@ -254,6 +254,19 @@ def test_an_answer_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> Non
         got_from(b"HTTP/1.1 200 OK\r\n\r\nab")
 
 
+def test_a_content_that_is_taken_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit for all of it would give up large ones over a slow line."""
+    times = iter([0.0, 1000.0, 1061.0, 1200.0, 2000.0, 3000.0])
+    monkeypatch.setattr(web, "real", SimpleNamespace(monotonic=lambda: next(times)))
+    segment = web.Segment(io.BytesIO(bytes(200_000)), 0, 200_000)
+    for _ in range(2):
+        assert len(segment.read(70_000)) == 70_000
+    with pytest.raises(OSError, match="it took 140000 bytes in 200 seconds"):
+        segment.read(1)
+    segment.rewind()
+    assert len(segment.read()) == 200_000
+
+
 def test_a_file_that_becomes_shorter() -> None:
     segment = web.Segment(io.BytesIO(b"abc"), 1, 5)
     assert segment.read() == b"bc"

@@ -37,7 +37,7 @@ _TIMEOUT = 60
 _CHUNK = 1024**2
 #: Bytes of an answer, at most: those of a block are 8 MiB.
 _ANSWER = 64 * 1024**2
-#: Bytes a second, below which an answer is taken for one that never ends.
+#: Bytes a second, below which a transfer is taken for one that never ends.
 _SLOWEST = 1024
 #: How often a content is sent, and fetched, and seconds before the second attempt.
 _PUTS, _FIRST_PUT = 3, 0.3
@@ -70,7 +70,7 @@ class Segment:
 
     def rewind(self) -> None:
         """Begin again."""
-        self._read = 0
+        self._read, self._since = 0, real.monotonic()
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     @property
@@ -83,7 +83,12 @@ class Segment:
 
         Raises:
             ServiceError: the file has become shorter.
+            OSError: what was read before was taken too slowly.
         """
+        if self._read:
+            _check_pace("took", self._read, self._since)
+        else:
+            self._since = real.monotonic()  # there is a connection
         self._file.seek(self._start + self._read)
         data = self._file.read(min(size, self.size - self._read))
         if not data and self._read < self.size:
@@ -236,6 +241,17 @@ def _request(
         connection.close()
 
 
+def _check_pace(did: str, size: int, since: float) -> None:
+    """Give a transfer up that goes on, and never ends.
+
+    Raises:
+        OSError: it does.
+    """
+    passed = real.monotonic() - since
+    if passed > _TIMEOUT and size < _SLOWEST * passed:
+        raise OSError(f"it {did} {size} bytes in {passed:.0f} seconds")
+
+
 def _received(response: http.client.HTTPResponse) -> bytes:
     """The content of an answer; a part of it if it is too large.
 
@@ -248,7 +264,6 @@ def _received(response: http.client.HTTPResponse) -> bytes:
     whole = response.length
     while size <= _ANSWER and (whole is None or size < whole):
         data = response.read1(_CHUNK)
-        passed = real.monotonic() - since
         if data:
             size += len(data)
             parts.append(data)
@@ -256,8 +271,7 @@ def _received(response: http.client.HTTPResponse) -> bytes:
             raise OSError(f"the connection ended after {size} of {whole} bytes")
         else:
             break
-        if passed > _TIMEOUT and size < _SLOWEST * passed:
-            raise OSError(f"it sent {size} bytes in {passed:.0f} seconds")
+        _check_pace("sent", size, since)
     return b"".join(parts)
 
 
