@@ -95,23 +95,27 @@ async def _converse(
         Malformed: an order makes no sense.
     """
     reading: asyncio.Task[None] | None = None
+
+    async def tell() -> None:
+        report = reports.take()
+        if report is None:
+            return
+        if reports.complete:  # before the last report, so that the end goes out with it
+            _stop(reading, carried_out)
+        await send(report)
+        if reports.exit_told and exit_told is not None:
+            _done(exit_told)
+
     try:
+        await tell()  # before anything else is begun
+        reports.begin()
+        reading = background(carried_out.read(orders))
+        reading.add_done_callback(reports.wake)
         while not reports.complete:
-            report = reports.take()
-            if report is not None:
-                if reports.complete:  # before the last report, so that the end goes out with it
-                    _stop(reading, carried_out)
-                await send(report)
-                if reports.exit_told and exit_told is not None:
-                    _done(exit_told)
-                continue
-            if reading is None:  # only now: the first report is on its way
-                reports.begin()
-                reading = background(carried_out.read(orders))
-                reading.add_done_callback(reports.wake)
             await reports.changed()
             if reading.done():
                 reading.result()
+            await tell()
     finally:
         reports.close()
         _stop(reading, carried_out)
