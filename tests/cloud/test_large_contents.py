@@ -127,10 +127,14 @@ def test_contents_go_by_the_proxy_too(run_in_cloud: Any, monkeypatch: pytest.Mon
         # Each part, their end, and each block of what is read.
         assert len(proxy.targets) == 3 + 1 + 1
         proxy.user = "some:password"
+        asked: list[object] = []
+        way = web.connect_through
+        monkeypatch.setattr(web, "connect_through", lambda *a: (asked.append(a), way(*a))[1])
         with pytest.raises(
             ServiceError, match=r"PUT of a content at 127\.0\.0\.2: the proxy .* 407"
         ):
-            put(run.client, CONTENT + b"more")
+            put(run.client, b"another".ljust(len(CONTENT)))
+        assert len(asked) <= 3  # once for each part, of which several are sent at the same time
 
 
 def test_an_answer_without_end(run_in_cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -321,6 +321,32 @@ def test_a_proxy_that_refuses_is_asked_once(kind: str, monkeypatch: pytest.Monke
     assert "wrong" not in said
 
 
+def test_a_proxy_that_leads_on_too_late_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_lead, ours = threading.Event(), socket.socket()
+
+    def late(*_: object) -> socket.socket:
+        may_lead.wait(10)
+        return ours
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setattr(channel, "connect_through", late)
+    monkeypatch.setattr(channel, "CONNECT", 0.01)
+
+    async def connect() -> None:
+        with pytest.raises(GRPCError, match="no answer in time"):
+            await opened(Connections(["https://127.0.0.2:1"]))
+        may_lead.set()
+        await asyncio.wait_for(closed(ours), 10)
+
+    async def closed(connection: socket.socket) -> None:
+        while connection.fileno() != -1:  # another thread has to come to its end
+            await asyncio.sleep(0.001)
+
+    asyncio.run(connect())
+
+
 def test_a_host_that_no_proxy_takes() -> None:
     with between("socks") as proxy:
         socks = ProxyServer("socks5h", "127.0.0.1", proxy.port)

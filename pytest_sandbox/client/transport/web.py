@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_sandbox._shared import real
 from pytest_sandbox._shared.lazy_dataclass import dataclass
-from pytest_sandbox._shared.network.http_proxy import connect_through, proxy_to
+from pytest_sandbox._shared.network.http_proxy import ProxyRefused, connect_through, proxy_to
 from pytest_sandbox._shared.network.loopback import is_loopback
 from pytest_sandbox._shared.network.trusted import trusting, why_not_trusted
 
@@ -173,13 +173,17 @@ async def _repeated(
         try:
             answer = await asyncio.to_thread(attempt)
         except OSError as error:
-            if last:
+            if last or _would_fail_again(error):
                 raise _failed(method, url, error) from error
         else:
             if last or (answer.status < 500 and answer.status not in _PASSING):
                 return _checked(method, url, answer)
         await clock.sleep(delay * 2**number)
     raise AssertionError("it was tried at least once")
+
+
+def _would_fail_again(error: OSError) -> bool:
+    return isinstance(error, ProxyRefused) or bool(why_not_trusted(error))
 
 
 def _checked(method: str, url: str, answer: WebAnswer) -> WebAnswer:

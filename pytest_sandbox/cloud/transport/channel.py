@@ -12,6 +12,7 @@ from grpclib.client import Channel, Handler
 from grpclib.config import Configuration
 from grpclib.protocol import H2Protocol
 
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox._shared.network.http_proxy import ProxyError, connect_through, proxy_to
 from pytest_sandbox._shared.network.trusted import trusting
 from pytest_sandbox.rpcs import StatusDetails
@@ -75,7 +76,9 @@ class CloudChannel(Channel):
         proxy = proxy_to(self.server, tls=self._context is not None)
         if proxy is None:
             return await super()._create_connection()
-        connection = await asyncio.to_thread(connect_through, proxy, *self._to, CONNECT)
+        connecting = asyncio.to_thread(connect_through, proxy, *self._to, CONNECT)
+        # The thread goes on if there is no time left for it.
+        connection = await finish(connecting, lambda late: late.close())
         try:
             return await self._speak(connection)
         except BaseException as error:

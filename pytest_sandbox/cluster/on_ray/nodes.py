@@ -150,6 +150,7 @@ class RayNodes:
             engine = remote_engine(where, self._options, over, f"the node {host} of Ray")
             info = await engine.start()
             if gone:
+                background(engine.close())
                 raise EngineUnavailable(f"it is gone: {gone[0]}")
         except Exception as error:  # of Ray, of the actor or of the engine
             if self._failed.get(node_id) != str(error):

@@ -90,6 +90,7 @@ async def test_a_node_that_is_gone_when_its_engine_has_started_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     joined: list[Node] = []
+    closed: list[FakeEngine] = []
 
     class Brief(FakeEngine):
         over: Callable[[str], object]
@@ -97,6 +98,9 @@ async def test_a_node_that_is_gone_when_its_engine_has_started_is_none(
         async def start(self) -> EngineInfo:
             self.over("its plug was pulled")
             return INFO
+
+        async def close(self) -> None:
+            closed.append(self)
 
     def engine(_: object, __: object, over: Callable[[str], object], ___: str) -> Brief:
         made = Brief()
@@ -110,3 +114,5 @@ async def test_a_node_that_is_gone_when_its_engine_has_started_is_none(
     assert not joined
     assert not nodes.engines
     assert nodes._failed == {"brief": "it is gone: its plug was pulled"}
+    await asyncio.sleep(0)
+    assert len(closed) == 1
