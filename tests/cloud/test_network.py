@@ -324,11 +324,11 @@ def test_a_proxy_that_refuses_is_asked_once(kind: str, monkeypatch: pytest.Monke
 def test_a_proxy_that_leads_on_too_late_leaves_no_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    may_lead, ours = threading.Event(), socket.socket()
+    may_lead, is_closed = threading.Event(), asyncio.Event()
 
-    def late(*_: object) -> socket.socket:
+    def late(*_: object) -> SimpleNamespace:
         may_lead.wait(10)
-        return ours
+        return SimpleNamespace(close=is_closed.set)
 
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setattr(channel, "connect_through", late)
@@ -338,11 +338,7 @@ def test_a_proxy_that_leads_on_too_late_leaves_no_connection(
         with pytest.raises(GRPCError, match="no answer in time"):
             await opened(Connections(["https://127.0.0.2:1"]))
         may_lead.set()
-        await asyncio.wait_for(closed(ours), 10)
-
-    async def closed(connection: socket.socket) -> None:
-        while connection.fileno() != -1:  # another thread has to come to its end
-            await asyncio.sleep(0.001)
+        await asyncio.wait_for(is_closed.wait(), 10)
 
     asyncio.run(connect())
 
