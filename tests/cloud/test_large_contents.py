@@ -129,7 +129,12 @@ def test_contents_go_by_the_proxy_too(run_in_cloud: Any, monkeypatch: pytest.Mon
         proxy.user = "some:password"
         asked: list[object] = []
         way = web.connect_through
-        monkeypatch.setattr(web, "connect_through", lambda *a: (asked.append(a), way(*a))[1])
+
+        def noted(*where: Any) -> Any:
+            asked.append(where)
+            return way(*where)
+
+        monkeypatch.setattr(web, "connect_through", noted)
         with pytest.raises(
             ServiceError, match=r"PUT of a content at 127\.0\.0\.2: the proxy .* 407"
         ):
