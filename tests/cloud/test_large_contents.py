@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_sandbox._proto.volumes_pb2 import BlobCreateResponse
+from pytest_sandbox._shared.network.http_proxy import connect_through
 from pytest_sandbox.client import Image, Sandbox, Volume
 from pytest_sandbox.client.exceptions import ServiceError
 from pytest_sandbox.client.files import uploads
@@ -128,11 +129,10 @@ def test_contents_go_by_the_proxy_too(run_in_cloud: Any, monkeypatch: pytest.Mon
         assert len(proxy.targets) == 3 + 1 + 1
         proxy.user = "some:password"
         asked: list[object] = []
-        way = web.connect_through
 
         def noted(*where: Any) -> Any:
             asked.append(where)
-            return way(*where)
+            return connect_through(*where)
 
         monkeypatch.setattr(web, "connect_through", noted)
         with pytest.raises(
