@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.async_tasks import background
@@ -13,6 +14,7 @@ from pytest_sandbox.engine import (
     OciImage,
     PackageDatabase,
     Snapshot,
+    StoreFull,
     SupportsChange,
     SupportsConnectionFaults,
     SupportsExport,
@@ -27,6 +29,7 @@ from pytest_sandbox.engine import (
     Unsupported,
     check_task,
 )
+from pytest_sandbox.remote import ImageStoreHere
 
 from .anchors import Anchors, undisputed
 from .everywhere import everywhere
@@ -38,7 +41,7 @@ from .snapshots import ClusterSnapshots
 from .task import ClusterTask
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from pytest_sandbox.engine import AnySnapshot, Clock, ConnectionFault, Membership, Task
     from pytest_sandbox.images import ImageStore
@@ -74,6 +77,7 @@ class ClusterEngine(
         self._nodes: list[Node] = []
         self._snapshots = ClusterSnapshots(self._nodes)
         self._images = ClusterImages()
+        self._image_store = ImageStoreHere()
         self._anchors = Anchors()
         self._faults = ClusterFaults(self._nodes)
         self._info: EngineInfo | None = None
@@ -98,27 +102,44 @@ class ClusterEngine(
     async def create(self, spec: TaskSpec) -> Task:
         """Create a task on a node, and start its main process."""
         check_task(spec)
+        full: dict[Node, StoreFull] = {}
         while True:
             anchors = self._anchors.enter(spec)
             placement: Placement | None = None
             try:
-                placement = await self._place(spec, anchors)
+                placement = await self._place(spec, anchors, full)
                 node = placement.node
-                there = await node.engine.create(await self._there(node, spec))
+                there = await self._create_on(node, spec, node.engine.create)
             except BaseException as error:
                 await self._let_go(placement, anchors)
-                lost = placement is not None and placement.node not in self._nodes
-                if not lost or not isinstance(error, EngineUnavailable):
+                if placement is None:
                     raise
-                continue  # the node is gone, and another one will do
+                lost = placement.node not in self._nodes and isinstance(error, EngineUnavailable)
+                if isinstance(error, StoreFull) and error.forgetting_helps:
+                    full[placement.node] = error
+                elif not lost:
+                    raise
+                continue  # another node will do
             return self._made(there, SharedPlacement(placement), anchors)
 
-    async def _place(self, spec: TaskSpec, anchors: Sequence[Anchor]) -> Placement:
-        """A place for a task, which decides where others have to be."""
+    async def _place(
+        self, spec: TaskSpec, anchors: Sequence[Anchor], full: Mapping[Node, StoreFull]
+    ) -> Placement:
+        """A place for a task, which decides where others have to be.
+
+        Args:
+            spec: of the task.
+            anchors: what it shares.
+            full: nodes that have no room for it.
+        """
         async with undisputed(anchors):
             while True:
+                possible = self._possible(spec, anchors)
+                among = [node for node in possible if node not in full]
+                if not among:
+                    raise full[possible[0]]
                 try:
-                    placement = await self._placer.place(spec, self._possible(spec, anchors))
+                    placement = await self._placer.place(spec, among)
                 except NodesChanged:
                     continue
                 node = placement.node
@@ -143,9 +164,8 @@ class ClusterEngine(
         await self._let_go(place, anchors)
 
     async def _beside(self, task: ClusterTask, spec: TaskSpec) -> Task:
-        there = await self._there(task.node, spec)
-        made = await SupportsSidecars.of(task.there).create_sidecar(there)
-        return self._task(task.node, made)
+        make = SupportsSidecars.of(task.there).create_sidecar
+        return self._task(task.node, await self._create_on(task.node, spec, make))
 
     async def _replace(self, task: ClusterTask, spec: TaskSpec) -> Task:
         """A task in the place of another one; if its files are elsewhere, in a place of its own."""
@@ -164,7 +184,7 @@ class ClusterEngine(
         for anchor in anchors:
             anchor.node = node
         try:
-            there = await node.engine.create(await self._there(node, spec))
+            there = await self._create_on(node, spec, node.engine.create)
         except BaseException:
             await self._let_go(place, anchors)
             raise
@@ -187,6 +207,15 @@ class ClusterEngine(
             Unsupported: the network is on another node.
         """
         background(self._ended(task.there, None, self._anchors.join(membership, task.node)))
+
+    async def _create_on(
+        self, node: Node, spec: TaskSpec, make: Callable[[TaskSpec], Awaitable[Task]]
+    ) -> Task:
+        async def made() -> Task:
+            return await make(await self._there(node, spec))
+
+        with self._snapshots.pinned(spec.image, spec.resume):
+            return await self._snapshots.with_room(node, made)
 
     async def _there(self, node: Node, spec: TaskSpec) -> TaskSpec:
         """A specification with what it refers to by its names on a node, where that is then."""
@@ -250,6 +279,14 @@ class ClusterEngine(
         """Forget a snapshot, on all nodes."""
         await self._snapshots.forget(snapshot)
 
+    def frees(self, snapshot: AnySnapshot) -> bool:
+        """Whether `forget` would free storage on the node that had no room."""
+        return self._snapshots.frees(snapshot)
+
+    def lost(self, snapshot: AnySnapshot) -> str:
+        """Where a snapshot was, with which it is gone; empty if it is there."""
+        return self._snapshots.lost(snapshot)
+
     async def export(
         self, snapshot: Snapshot, *, below: Snapshot | None = None
     ) -> AsyncIterator[bytes]:
@@ -268,8 +305,8 @@ class ClusterEngine(
         """Make a snapshot of what `export` gave, on a node."""
         node = self._snapshots.nodes(below)[0] if below else self._live()[0]
         there = None if below is None else self._snapshots.on(node, below)
-        loaded = await SupportsExport.of(node.engine).load(stream, below=there)
-        return self._snapshots.add(node, loaded)
+        loading = partial(SupportsExport.of(node.engine).load, stream, below=there)
+        return self._snapshots.add(node, await self._snapshots.with_room(node, loading))
 
     async def flatten(self, snapshot: Snapshot) -> Snapshot:
         """The same files in fewer layers, if that is worth it."""
@@ -277,7 +314,8 @@ class ClusterEngine(
         there = self._snapshots.on(node, snapshot)
         if not isinstance(node.engine, SupportsFlatten):  # for which layers cost nothing
             return snapshot
-        flat = await node.engine.flatten(there)
+        with self._snapshots.pinned(snapshot):
+            flat = await self._snapshots.with_room(node, partial(node.engine.flatten, there))
         return snapshot if flat == there else self._snapshots.add(node, flat)
 
     # Images and packages
@@ -289,7 +327,7 @@ class ClusterEngine(
         Raises:
             EngineUnavailable: the environment names a store that cannot be.
         """
-        return self._images.store
+        return self._image_store.store
 
     async def unpack(self, image: OciImage) -> None:
         """Have an image ready on a node; on others, with their first sandbox of it."""
@@ -344,4 +382,4 @@ class ClusterEngine(
         self._started = False
         await self._placer.close()
         self._nodes.clear()
-        self._images.close()
+        self._image_store.close()

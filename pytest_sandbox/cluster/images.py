@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EngineUnavailable, SupportsImages, UnknownImage
-from pytest_sandbox.images import ImageError, ImageStore
+from pytest_sandbox.engine import SupportsImages, UnknownImage
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import OciImage
@@ -20,21 +18,6 @@ class ClusterImages:
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._unpacked: dict[Node, set[str]] = {}
-        self._store: ImageStore | None = None
-
-    @property
-    def store(self) -> ImageStore:
-        """Where layers are on this machine, before they are sent to nodes.
-
-        Raises:
-            EngineUnavailable: the environment names a store that cannot be.
-        """
-        if self._store is None:
-            try:
-                self._store = ImageStore.of_environment(os.environ)
-            except ImageError as error:
-                raise EngineUnavailable(str(error)) from error
-        return self._store
 
     async def unpack(self, node: Node, image: OciImage) -> None:
         """Have an image ready on a node; on others, with their first sandbox of it."""
@@ -60,9 +43,3 @@ class ClusterImages:
     def lose(self, node: Node) -> None:
         """Forget what was on a node that is gone."""
         self._unpacked.pop(node, None)
-
-    def close(self) -> None:
-        """Close the store of this machine."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox.engine import (
@@ -11,6 +14,7 @@ from pytest_sandbox.engine import (
     EngineUnavailable,
     MemorySnapshot,
     Snapshot,
+    StoreFull,
     SupportsExport,
     SupportsForget,
     TaskLost,
@@ -21,12 +25,13 @@ from .directories import copy_directory
 from .everywhere import everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from pytest_sandbox.engine import AnySnapshot
 
     from .placer import Node
 
+R = TypeVar("R")
 S = TypeVar("S", bound=Snapshot | DirectorySnapshot | MemorySnapshot)
 #: What can be copied.
 F = TypeVar("F", bound=Snapshot | DirectorySnapshot)
@@ -48,6 +53,8 @@ class ClusterSnapshots:
         self._lost: dict[AnySnapshot, str] = {}  # with the node of this name
         self._copying: dict[tuple[AnySnapshot, Node], asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
+        self._pins: Counter[object] = Counter()
+        self._full: Node | None = None  # the last one that had no room
 
     def add(self, node: Node, snapshot: S) -> S:
         """Give a new snapshot of a node its name in the cluster."""
@@ -64,9 +71,8 @@ class ClusterSnapshots:
         try:
             return list(self._places[snapshot])
         except KeyError:
-            lost = self._lost.get(snapshot)
-            why = f": it was on {lost}, which is gone" if lost else ""
-            raise UnknownImage(f"there is no snapshot {snapshot}{why}") from None
+            why = self.lost(snapshot)
+            raise UnknownImage(f"there is no snapshot {snapshot}{why and ': '}{why}") from None
 
     def on(self, node: Node, snapshot: S) -> S:
         """The name that a snapshot has on a node which has it.
@@ -78,6 +84,7 @@ class ClusterSnapshots:
             raise UnknownImage(f"there is no snapshot {snapshot} on {node.name}")
         found = self._places[snapshot][node]
         assert isinstance(found, type(snapshot))
+        self._places[snapshot] = self._places.pop(snapshot)  # the one used last is the last
         return found
 
     async def bring(self, node: Node, snapshot: F) -> F:
@@ -97,10 +104,16 @@ class ClusterSnapshots:
         return copied
 
     async def _copy(self, node: Node, snapshot: F) -> F:
+        with self.pinned(snapshot):
+            return await self._copy_pinned(node, snapshot)
+
+    async def _copy_pinned(self, node: Node, snapshot: F) -> F:
         sources = self.nodes(snapshot)
         for source in sources:
             try:
-                copy: Any = await self._copied(source, snapshot, node)
+                copy: Any = await self.with_room(
+                    node, partial(self._copied, source, snapshot, node)
+                )
                 break
             except (EngineUnavailable, TaskLost):
                 if source is sources[-1] or node not in self._nodes:
@@ -129,8 +142,72 @@ class ClusterSnapshots:
             lambda node: SupportsForget.of(node.engine).forget(places[node]),
         )
 
+    @contextmanager
+    def pinned(self, *snapshots: object) -> Iterator[None]:
+        """Make no room with copies of these inside of the `with` block."""
+        self._pins.update(snapshots)
+        try:
+            yield
+        finally:
+            self._pins.subtract(snapshots)
+            self._pins = +self._pins  # without those that nobody pins any more
+
+    async def with_room(
+        self,
+        node: Node,
+        take: Callable[[], Awaitable[R]],
+        *,
+        again: Callable[[], bool] = lambda: True,
+    ) -> R:
+        """The result of `take`, which needs room on a node.
+
+        While it has none, copies are forgotten there that another node has too: they are brought
+        again when they are needed.
+
+        Args:
+            node: the node.
+            take: what needs room.
+            again: whether that can be tried again once it has failed.
+
+        Raises:
+            StoreFull: there is none; `frees` says of which snapshots there would be some.
+        """
+        while True:
+            try:
+                return await take()
+            except StoreFull as error:  # noqa: PERF203 - each turn is an attempt
+                self._full = node
+                if not error.forgetting_helps or not again():
+                    raise
+                if not await self._forget_copy(node):
+                    raise
+
+    async def _forget_copy(self, node: Node) -> bool:
+        """Forget the copy on a node that was used the longest ago; `False` if there is none."""
+        for snapshot, places in self._places.items():
+            copied = node in places and len(places) > 1 and not self._pins[snapshot]
+            if copied and self._frees(node, snapshot):
+                await SupportsForget.of(node.engine).forget(places.pop(node))
+                return True
+        return False
+
+    def frees(self, snapshot: AnySnapshot) -> bool:
+        """Whether `forget` would free storage on the node that had no room."""
+        return self._full is None or self._frees(self._full, snapshot)
+
+    def _frees(self, node: Node, snapshot: AnySnapshot) -> bool:
+        there = self._places.get(snapshot, {}).get(node)
+        return there is not None and SupportsForget.of(node.engine).frees(there)
+
+    def lost(self, snapshot: AnySnapshot) -> str:
+        """Where a snapshot was, with which it is gone; empty if it is there, or was forgotten."""
+        name = self._lost.get(snapshot)
+        return f"it was on {name}, which is gone" if name else ""
+
     def lose(self, node: Node) -> None:
         """Forget what was on a node that is gone."""
+        if self._full is node:
+            self._full = None
         for snapshot, places in list(self._places.items()):
             places.pop(node, None)
             if not places:

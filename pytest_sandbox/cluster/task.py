@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox.engine import (
     DirectorySnapshot,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
     from .placer import Node, SharedPlacement
     from .snapshots import ClusterSnapshots
+
+S = TypeVar("S", "Snapshot", "DirectorySnapshot", "MemorySnapshot")
 
 
 class ClusterTask(
@@ -106,13 +109,20 @@ class ClusterTask(
 
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         """Take a snapshot of all files."""
-        taken = await SupportsSnapshots.of(self.there).snapshot(end=end)
-        return self._snapshots.add(self.node, taken)
+        taker = SupportsSnapshots.of(self.there)
+        return await self._taken(partial(taker.snapshot, end=end))
 
     async def snapshot_directory(self, path: str) -> DirectorySnapshot:
         """Take a snapshot of a directory."""
-        taken = await SupportsSnapshots.of(self.there).snapshot_directory(path)
+        taker = SupportsSnapshots.of(self.there)
+        return await self._taken(partial(taker.snapshot_directory, path))
+
+    async def _taken(self, take: Callable[[], Awaitable[S]]) -> S:
+        taken = await self._snapshots.with_room(self.node, take, again=self._lives)
         return self._snapshots.add(self.node, taken)
+
+    def _lives(self) -> bool:
+        return self.there.poll() is None
 
     async def exit_snapshot(self) -> Snapshot:
         """The files as they were when the task ended."""
@@ -121,14 +131,14 @@ class ClusterTask(
 
     async def snapshot_memory(self) -> MemorySnapshot:
         """Take a snapshot of files and processes."""
-        taken = await SupportsMemorySnapshots.of(self.there).snapshot_memory()
-        return self._snapshots.add(self.node, taken)
+        return await self._taken(SupportsMemorySnapshots.of(self.there).snapshot_memory)
 
     async def mount(self, path: str, snapshot: DirectorySnapshot | RootImage | None) -> None:
         """Mount a directory, writable, over another one."""
-        if isinstance(snapshot, (DirectorySnapshot, Snapshot)):
-            snapshot = await self._snapshots.bring(self.node, snapshot)
-        await SupportsMounts.of(self.there).mount(path, snapshot)
+        with self._snapshots.pinned(snapshot):
+            if isinstance(snapshot, (DirectorySnapshot, Snapshot)):
+                snapshot = await self._snapshots.bring(self.node, snapshot)
+            await SupportsMounts.of(self.there).mount(path, snapshot)
 
     async def unmount(self, path: str) -> None:
         """Undo the latest `mount` at a path."""

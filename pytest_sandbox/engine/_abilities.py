@@ -270,9 +270,16 @@ class SupportsForget(Ability):
         """Whether `forget` would free storage now; `True` if that is not known.
 
         It would not free any while something else depends on every layer of the snapshot, such as
-        the task that it was taken of.
+        the task that it was taken of; or where it is not stored on the machine that had no room.
         """
         return True
+
+    def lost(self, snapshot: AnySnapshot) -> str:
+        """Why a snapshot is gone that nobody forgot: `"it was on NAME, which is gone"`.
+
+        Empty while it is there, as it always is for an engine of one machine.
+        """
+        return ""
 
 
 class SupportsExport(Ability):

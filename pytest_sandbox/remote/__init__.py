@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .loopback import loopback_engine as loopback_engine
     from .near.connection import FarConnection as FarConnection
     from .near.engine import RemoteEngine as RemoteEngine
+    from .near.image_store_here import ImageStoreHere as ImageStoreHere
     from .serving import FarListening as FarListening
     from .serving import FarServer as FarServer
     from .wire.options import RUN_OPTIONS as RUN_OPTIONS
@@ -30,6 +31,7 @@ _WHERE = {
     "FarListening": "serving",
     "FarServer": "serving",
     "FarSession": "far.session",
+    "ImageStoreHere": "near.image_store_here",
     "RemoteEngine": "near.engine",
     "loopback_engine": "loopback",
     "machine_at": "dialed",
@@ -43,6 +45,7 @@ __all__ = [
     "FarListening",
     "FarServer",
     "FarSession",
+    "ImageStoreHere",
     "RemoteEngine",
     "loopback_engine",
     "machine_at",

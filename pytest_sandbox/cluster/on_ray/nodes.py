@@ -114,10 +114,16 @@ class RayNodes:
             await asyncio.wait(taking)
 
     async def _watch(self) -> None:
+        said = ""
         while True:
             await asyncio.sleep(LOOK)
             try:
                 await self._look()
+                said = ""
+            except EngineUnavailable as error:  # as long as it lasts, it is said once
+                if not said:
+                    log.warning("the nodes of the Ray cluster cannot be listed: %s", error.reason)
+                said = error.reason
             except Exception:
                 log.exception("the nodes of the Ray cluster cannot be listed")
 

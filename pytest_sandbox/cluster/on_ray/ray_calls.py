@@ -9,7 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.async_tasks import background, retrieve
 from pytest_sandbox.engine import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Seconds that Ray may take to answer a call that has nothing to wait for.
 LIMIT = 20.0
+#: Seconds that it may take while an earlier call has no answer: clients repeat those that fail.
+WHILE_SILENT = 2.0
 
 T = TypeVar("T")
 
@@ -32,6 +34,8 @@ class RayCalls:
         self._most = threads
         self._threads = 0
         self._under_way = 0
+        # Which have no answer yet, and when they were asked for.
+        self._given_up: dict[asyncio.Future[Any], float] = {}
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     async def __call__(
@@ -57,6 +61,7 @@ class RayCalls:
 
         def settle(result: Any, error: Exception | None, *, called: bool) -> None:
             self._under_way -= 1
+            self._given_up.pop(answer, None)
             if not answer.done():
                 answer.set_result(result) if error is None else answer.set_exception(error)
             elif called and error is None and late is not None:
@@ -74,13 +79,24 @@ class RayCalls:
 
         self._start(call)
         limit = LIMIT if limit is None else limit
+        if self._given_up:
+            limit = min(limit, WHILE_SILENT)
+        asked = loop.time()
+        answer.add_done_callback(retrieve)
         try:
-            return await asyncio.wait_for(answer, limit)
-        except asyncio.TimeoutError:
+            # Not `asyncio.wait_for`, in which a cancellation can be lost.
+            await asyncio.wait([answer], timeout=limit)
+        finally:
+            silent = answer.cancel()
+        if silent:
+            self._given_up[answer] = asked
+            seconds = loop.time() - min(self._given_up.values())
             raise EngineUnavailable(
-                f"the Ray cluster has not answered for {limit:g} s",
+                f"the Ray cluster has not answered for {seconds:.1f} s",
                 "Is its head node alive, and reached from this machine? `ray status` says so.",
-            ) from None
+            )
+        try:
+            return answer.result()
         except Exception as error:
             raise EngineUnavailable(f"Ray does not do what it should: {error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import engine_pb2 as pb
@@ -30,7 +29,6 @@ from pytest_sandbox.engine import (
     check_connection_fault,
     check_task,
 )
-from pytest_sandbox.images import ImageError, ImageStore
 
 from ..wire.images import any_snapshot_to_wire, name_from_wire
 from ..wire.infos import info_from_wire
@@ -38,6 +36,7 @@ from ..wire.networks import fault_to_wire
 from ..wire.tasks import task_to_wire
 from ..wire.texts import text_from_wire, text_to_wire
 from .calls import NearCalls
+from .image_store_here import ImageStoreHere
 from .image_upload import unpack
 from .long_call import LongCall
 from .sendable import sendable
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
         ConnectionFault,
         OciImage,
     )
+    from pytest_sandbox.images import ImageStore
 
     from ..wire.infos import FarInfo
     from .connection import FarConnection
@@ -100,7 +100,7 @@ class RemoteEngine(
         self._connection: FarConnection | None = None
         self._made: NearCalls | None = None
         self._far: FarInfo | None = None
-        self._store: ImageStore | None = None
+        self._images = ImageStoreHere()
         self._running: set[asyncio.Task[None]] = set()
         self._released: list[int] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,12 +118,7 @@ class RemoteEngine(
         Raises:
             EngineUnavailable: the environment names a store that cannot be.
         """
-        if self._store is None:
-            try:
-                self._store = ImageStore.of_environment(os.environ)
-            except ImageError as error:
-                raise EngineUnavailable(str(error)) from error
-        return self._store
+        return self._images.store
 
     async def start(self) -> EngineInfo:
         """Connect, and have an engine start there.
@@ -272,8 +267,7 @@ class RemoteEngine(
             pass  # it ends by itself there
         finally:
             await connection.close()
-            if self._store is not None:
-                self._store.close()
+            self._images.close()
 
     def _release(self, task: int) -> None:
         """Nobody will ask for a task any more; called by the collector, on any thread."""

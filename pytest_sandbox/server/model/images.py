@@ -101,7 +101,10 @@ class ImageRegistry:
 
     def built(self, definition: bytes) -> ImageRecord | None:
         """The image of a definition, if it was built before and its snapshot still exists."""
-        return self._by_definition.get(definition)
+        image = self._by_definition.get(definition)
+        while image is not None and self._store.lose(image.snapshot_id):
+            image = self._by_definition.get(definition)  # which may be as it was before `flattened`
+        return image
 
     def add_snapshot(
         self,
@@ -186,6 +189,8 @@ class ImageRegistry:
             GRPCError: NOT_FOUND.
         """
         image = self._images.get(image_id)
+        while image is not None and self._store.lose(image.snapshot_id):
+            image = self._images.get(image_id)
         if image is None:
             raise not_found("Image", image_id, self._store.why_removed(image_id))
         if image.snapshot_id:

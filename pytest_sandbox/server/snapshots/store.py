@@ -79,6 +79,7 @@ class SnapshotStore:
             GRPCError: NOT_FOUND; the message says why it was removed.
         """
         self._expire()
+        self.lose(snapshot_id)
         snapshot = self._snapshots.get(snapshot_id)
         if snapshot is None:
             raise not_found(kind, snapshot_id, self.why_removed(snapshot_id))
@@ -103,6 +104,12 @@ class SnapshotStore:
     def has(self, snapshot_id: str) -> bool:
         """Whether a snapshot is stored; this is no use of it."""
         return snapshot_id in self._snapshots
+
+    def lose(self, snapshot_id: str) -> bool:
+        """Whether a snapshot was stored, and its machine is gone; from now on it is not stored."""
+        snapshot = self._snapshots.get(snapshot_id)
+        why = "" if snapshot is None else self._forgetter().lost(snapshot.snapshot)
+        return why != "" and self._remove(snapshot_id, why) is not None
 
     def depends_on(self, snapshot_id: str) -> bool:
         """Whether something else depends on a snapshot."""

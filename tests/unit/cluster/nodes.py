@@ -29,6 +29,7 @@ class Turns(Placer):
     Attributes:
         held: the places that are not released.
         asked: the names of the nodes that each sandbox could be on.
+        placed: all places that there were.
     """
 
     name = "turns"
@@ -39,6 +40,7 @@ class Turns(Placer):
         self.nodes: list[Node] = []
         self.held: set[HeldPlace] = set()
         self.asked: list[list[str]] = []
+        self.placed: list[HeldPlace] = []
 
     async def start(
         self, joined: Callable[[Node], None], left: Callable[[Node, str], None]
@@ -62,6 +64,7 @@ class Turns(Placer):
         self.asked.append([node.name for node in nodes])
         place = HeldPlace(nodes[next(self._turn) % len(nodes)], self)
         self.held.add(place)
+        self.placed.append(place)
         return place
 
     async def close(self) -> None:
