@@ -17,7 +17,7 @@ from pytest_sandbox.local import Finding, Report
 
 _PACKAGES = ("pytest-sandbox", "pytest", "grpclib", "protobuf")
 #: Packages that may be missing.
-_OPTIONAL = ("modal", "pytest-xdist", "trustme")
+_OPTIONAL = ("modal", "pytest-xdist", "ray", "trustme")
 _NARROWEST, _WIDEST = 60, 100
 _NAME_WIDTH = 26
 #: How each command begins that a finding advises; other advice is prose.
@@ -47,6 +47,14 @@ class Trial:
     machine: str = ""
 
 
+#: What there is to find of the engine in memory.
+IN_MEMORY = Report(
+    (
+        Finding("machine", True, "it needs nothing of the machine: no Linux, no root, no GPU"),
+        Finding("programs", True, "it imitates a shell and its usual programs, and runs no others"),
+    ),
+    "",
+)
 #: Where no mode of the engine works.
 NOT_TRIED = Trial(False, "not tried", "", {})
 
@@ -60,7 +68,7 @@ class Checkup:
         report: what was found before a sandbox was tried.
         trial: the result of using a sandbox.
         images: what is stored of images of registries.
-        engine: `"local"`, `"process"`, or where the other machine is.
+        engine: `"local"`, `"process"`, `"fake"`, `"ray"`, or where the other machine is.
     """
 
     versions: dict[str, str]
@@ -82,7 +90,9 @@ class Checkup:
     @property
     def place(self) -> str:
         """Where sandboxes are, as a sentence ends with it."""
-        return f"at {self.engine}" if "://" in self.engine else "here"
+        if "://" in self.engine:
+            return f"at {self.engine}"
+        return "on the cluster of Ray" if self.engine == "ray" else "here"
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs."""

@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, NOT_ISOLATED, RAY
 from pytest_sandbox._shared.network.engine_address import (
     InvalidAddress,
     RemoteAddress,
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 SUMMARY = "check whether sandboxes work on this machine, or on another one"
 _VARIABLE = "PYTEST_SANDBOX_ENGINE"
 _LOCAL = ("local", "auto")
-_NAMES = ("local", *NOT_ISOLATED, CLOUD_ENGINE)
+_FAKE = "fake"
+_NAMES = ("local", *NOT_ISOLATED, _FAKE, RAY, CLOUD_ENGINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         metavar="E",
-        help="where sandboxes are to run: local; process; modal, which needs a token and costs a "
-        f"few cents at most; or an address of another machine (default: {_VARIABLE}, or local)",
+        help="where sandboxes are to run: local; process; fake; ray, or ray://HOST:PORT; modal, "
+        "which needs a token and costs a few cents at most; or an address of another machine "
+        f"(default: {_VARIABLE}, or local)",
     )
 
 
@@ -75,7 +77,8 @@ def _checkup(engine: str) -> Checkup:
     from pytest_sandbox.local import probe
     from pytest_sandbox.processes import examined, without_isolation
 
-    from ._checkup import NOT_TRIED, Checkup, trial, versions
+    from ._checkup import IN_MEMORY, NOT_TRIED, Checkup, trial, versions
+    from ._ray_checkup import examined_ray
     from ._remote_checkup import reached
     from ._stored_images import describe_store
 
@@ -85,14 +88,19 @@ def _checkup(engine: str) -> Checkup:
         report = replace(report, findings=(*report.findings, without_isolation()))
     elif engine in NOT_ISOLATED:
         place, report = engine, examined()
+    elif engine == _FAKE:
+        place, report = engine, IN_MEMORY
+    elif engine.partition("://")[0] == RAY:
+        place, report = engine, examined_ray(engine)
     elif is_remote(engine):
         address = RemoteAddress.parse(engine)
         place, report = address.place, reached(address)
     else:
         raise InvalidAddress(
             f"it cannot check {hidden(engine)!r}",
-            f"It can check {', '.join(_NAMES)}, and addresses that begin with grpc+tls://, grpc:// "
-            "or ssh://.",
+            f"It can check {', '.join(_NAMES)}, and addresses that begin with ray://, grpc+tls://, "
+            "grpc:// or ssh://.",
         )
     tried = trial("local" if engine in _LOCAL else engine) if report.usable else NOT_TRIED
-    return Checkup(versions(), report, tried, describe_store(), place)
+    images = "" if engine == _FAKE else describe_store()  # which it does not use
+    return Checkup(versions(), report, tried, images, place)

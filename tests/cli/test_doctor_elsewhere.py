@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox.cli import main
+from pytest_sandbox.cli import _checkup, _ray_checkup, main
+from pytest_sandbox.cli._checkup import Trial
+from pytest_sandbox.cluster import ExaminedCluster, ExaminedNode
+from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.local.kernel import landlock
 from pytest_sandbox.processes import report as process_report
 from tests.support.far_machine import far_machine
@@ -97,10 +101,86 @@ def test_another_machine_that_refuses_says_why(
         assert "--sandbox-engine=process" not in out
 
 
+def test_the_engine_in_memory_needs_nothing_and_is_tried(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor", "--engine", "fake"]) == 0
+
+    out = capsys.readouterr().out
+    assert "it needs nothing of the machine" in out
+    assert "ok  a sandbox, end to end" in out
+    assert out.endswith("\nSandboxes work here: in memory.\n")
+    assert "images of registries" not in out
+
+
+def version_of_ray(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    def version(_: str) -> str:
+        if not found:
+            raise PackageNotFoundError("ray")
+        return found
+
+    monkeypatch.setattr(_ray_checkup, "version", version)
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "words"),
+    [
+        ("", False, "it is not installed"),
+        ("2.9.3", False, "2.9.3; 2.49 is needed"),
+        ("2.49.0", True, "2.49.0; all nodes need it, and the same Python"),
+        ("3.0.0", True, "2.60 is the newest that was tried"),
+        ("nightly", True, "2.60 is the newest that was tried"),
+    ],
+)
+def test_which_ray_is_installed(
+    found: str, ok: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_cluster(_: str) -> ExaminedCluster:
+        raise EngineUnavailable("the Ray cluster ray://h:1 has not answered for 25 s", "Is it up?")
+
+    version_of_ray(monkeypatch, found)
+    monkeypatch.setattr(_ray_checkup, "examined_cluster", no_cluster)
+    report = _ray_checkup.examined_ray("ray://h:1")
+    package, *others = report.findings
+    assert (package.ok, report.usable) == (ok, False)
+    assert words in package.detail
+    assert ok or "[ray]" in package.remedy
+    assert [(each.detail, each.remedy) for each in others] == (
+        [("the Ray cluster ray://h:1 has not answered for 25 s", "Is it up?")] if ok else []
+    )
+
+
+def test_each_node_of_a_cluster_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    good = ExaminedNode("h1", "4 CPU, 1 GPU, H100", "root", ("no GPU: there is no driver",))
+    bad = ExaminedNode("h2", "8 CPU", "", ("No module named pytest_sandbox",))
+
+    async def cluster(_: str) -> ExaminedCluster:
+        return ExaminedCluster("the one that this machine belongs to", (good, bad))
+
+    version_of_ray(monkeypatch, "2.60.0")
+    monkeypatch.setattr(_ray_checkup, "examined_cluster", cluster)
+    monkeypatch.setattr(
+        _checkup, "trial", lambda engine: Trial(True, "", "", {}, "", f"by {engine}")
+    )
+    assert main(["doctor", "--engine", "ray"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "ok cluster of Ray the one that this machine belongs to" in lines
+    here = lines.index("ok node h1 4 CPU, 1 GPU, H100; root")
+    assert lines[here + 1 : here + 4] == [
+        "no GPU: there is no driver",
+        "-- node h2 8 CPU; it has no engine: No module named pytest_sandbox",
+        "no sandbox is on this node",
+    ]
+    assert lines[-1] == "Sandboxes work on the cluster of Ray: by ray."
+
+
 @pytest.mark.parametrize(
     ("engine", "why"),
     [
-        ("fake", "it cannot check 'fake'"),
+        ("fakes", "it cannot check 'fakes'"),
         ("grpcs://s3cret@h:1", "it cannot check 'grpcs://TOKEN@h:1'"),
         ("grpc+tls://s3cret@h", "it has no port"),
     ],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -379,6 +381,27 @@ async def test_a_cluster_is_reached_through_its_client_server(
     )
     address = f"ray://127.0.0.1:{CLIENT_SERVER}"
     assert "2 passed" in await outcome(cluster.address, engine=address)
+
+
+async def test_the_doctor_says_what_the_nodes_have(started: Started, cluster: Any) -> None:
+    doctor = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest_sandbox.cli", "doctor", "--engine", "ray", "--json"),
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+        stdout=subprocess.PIPE,
+    )
+    told = json.loads((await doctor.communicate())[0])
+    assert doctor.returncode == 0, told
+    package, where, *nodes = told["findings"]
+    assert package["detail"].startswith(ray.__version__)
+    assert where["detail"] == f"the one at RAY_ADDRESS={cluster.address}"
+    assert len(nodes) == len(started.nodes)  # which of them are named by what, may differ
+    with_gpu = [each for each in nodes if "1 GPU, H100; " in each["detail"]]
+    assert len(with_gpu) == 1
+    for each in nodes:
+        assert each["ok"]
+        assert "2 CPU, " in each["detail"]
+        assert "\nno GPU: " in each["detail"]  # although Ray counts one on one of them
+    assert told["trial"]["ok"]
 
 
 TEST_OF_A_LOST_NODE = """

@@ -95,6 +95,7 @@ MAY_IMPORT = {
         "_run",
         "client",
         "cloud",
+        "cluster",
         "engine",
         "engines",
         "fakes",

@@ -7,10 +7,13 @@ import importlib
 import os
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox.engine import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMESPACE = "pytest-sandbox"
 #: Seconds that Ray may take to connect: less than a run waits for its engine, so that it is said
@@ -18,12 +21,13 @@ NAMESPACE = "pytest-sandbox"
 CONNECT = 25.0
 
 
-async def connected(address: str) -> Any:
+async def connected(address: str, starts: Callable[[], object] = lambda: None) -> Any:
     """The module `ray`, connected to a cluster.
 
     Args:
         address: of the cluster, `ray://HOST:PORT`; `"ray"` for the one that `RAY_ADDRESS` names or
             this machine belongs to, and if there is none, for one that is started here.
+        starts: called, on another thread, before one is started here.
 
     Raises:
         EngineUnavailable: it cannot be used; with what Ray says.
@@ -38,7 +42,7 @@ async def connected(address: str) -> Any:
     def connect() -> None:
         ray = failure = None
         try:
-            ray = _connected(address)
+            ray = _connected(address, starts)
         except EngineUnavailable as error:
             failure = error
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -53,19 +57,20 @@ async def connected(address: str) -> Any:
         return await asyncio.wait_for(connecting, CONNECT)
     except asyncio.TimeoutError:
         raise EngineUnavailable(
-            f"the Ray cluster {_in_words(address)} has not answered for {CONNECT:g} s",
+            f"the Ray cluster {in_words(address)} has not answered for {CONNECT:g} s",
             "Is it running, and reached from this machine? For ray://, the port is that of "
             "`ray start --ray-client-server-port`. A cluster with tokens takes none unless "
             "RAY_AUTH_MODE=token is set, and RAY_AUTH_TOKEN.",
         ) from None
 
 
-def _in_words(address: str) -> str:
+def in_words(address: str) -> str:
+    """Which cluster an address means, for people."""
     named = os.environ.get("RAY_ADDRESS", "")
     return f"at RAY_ADDRESS={named}" if named and address == "ray" else address
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str, starts: Callable[[], object]) -> Any:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
@@ -82,10 +87,11 @@ def _connected(address: str) -> Any:
         try:
             ray.init("auto", **quiet)
         except ConnectionError:  # this machine belongs to none
+            starts()
             ray.init(**quiet, include_dashboard=False)
     except Exception as error:  # Ray raises many kinds
         raise EngineUnavailable(
-            f"the Ray cluster {_in_words(address)} cannot be used: {error}",
+            f"the Ray cluster {in_words(address)} cannot be used: {error}",
             "Is it running, and has it the same version of Ray and Python?",
         ) from error
     return ray

@@ -53,6 +53,7 @@ class RayNodes:
         engines: the nodes, by Ray's id.
         totals: what each node of the cluster has of Ray's resources, by its id; also of nodes that
             have no engine.
+        hosts: the addresses of all nodes, by Ray's id.
         actors: of the nodes, by Ray's id.
         simulates_gpus: whether the nodes do, for sandboxes that ask for some: Ray counts none.
     """
@@ -66,6 +67,7 @@ class RayNodes:
     ) -> None:
         self.engines: dict[str, Node] = {}
         self.totals: dict[str, Mapping[str, float]] = {}
+        self.hosts: dict[str, str] = {}
         self.actors: dict[str, Any] = {}
         self.simulates_gpus = options.get("gpus") == "simulated"
         self._ray = ray
@@ -92,15 +94,20 @@ class RayNodes:
             first = asyncio.FIRST_COMPLETED
             await asyncio.wait(self._taking.values(), timeout=left, return_when=first)
         if not self.engines:
-            silent = dict.fromkeys(self._taking, f"it has not answered for {FIRST:g} s")
-            failed = {**self._failed, **silent}
-            why = "; ".join(f"{node}: {reason}" for node, reason in failed.items())
+            failed = self.without_engine
+            why = "; ".join(f"{self.hosts[key]}: {reason}" for key, reason in failed.items())
             raise EngineUnavailable(
                 f"no node of the Ray cluster can run an engine: {why or 'it has none'}",
                 "Is this version of pytest-sandbox installed on all nodes, for the Python of Ray "
                 "there? `pytest-sandbox doctor` says there what is missing.",
             )
         self._watching = background(self._watch())
+
+    @property
+    def without_engine(self) -> Mapping[str, str]:
+        """Why nodes have no engine, by Ray's id."""
+        silent = dict.fromkeys(self._taking, "it has not answered yet")
+        return {key: why for key, why in {**self._failed, **silent}.items() if key in self.hosts}
 
     async def look(self, node_id: str = "") -> None:
         """See which nodes there are now, and take in one of them; all, if none is named.
@@ -132,6 +139,7 @@ class RayNodes:
         listed = await self._calls(self._ray.nodes)
         live = [each for each in listed if each["Alive"]]
         self.totals = {each["NodeID"]: each["Resources"] for each in live}
+        self.hosts = {each["NodeID"]: each["NodeManagerAddress"] for each in live}
         for each in live:
             node_id = each["NodeID"]
             if node_id not in self.engines and node_id not in self._taking:

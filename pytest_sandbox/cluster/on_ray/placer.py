@@ -35,7 +35,12 @@ class RayPlacer(Placer):
             to, and if there is none, for one that is started here.
         options: for the engines of the nodes.
         clock: measures how long what a sandbox had is kept for the next one.
+
+    Attributes:
+        starts_cluster: whether there was none, so that one was started here.
     """
+
+    starts_cluster = False
 
     def __init__(
         self, address: str, options: Mapping[str, str], clock: Clock | None = None
@@ -74,7 +79,10 @@ class RayPlacer(Placer):
             left(node, reason)
             background(self.groups.lose(self.nodes.engines))
 
-        self._ray = await connected(self._address)
+        def starts() -> None:
+            self.starts_cluster = True
+
+        self._ray = await connected(self._address, starts)
         self.name = f"ray {self._ray.__version__}"
         self._groups = RayGroups(self._ray, self._calls, self._clock)
         self._nodes = RayNodes(self._ray, self._options, joined, forget)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _RAY_NAMES = {"A100-40GB": "A100-40G", "A100-80GB": "A100-80G", "A10": "A10G"}
 #: Of a resource that only says what a node has: no sandbox uses it up.
 TRACE = 0.001
-_KIND = "accelerator_type:"
+#: Before the kind of the GPUs of a node, in the names of Ray's resources.
+KIND = "accelerator_type:"
 _MIB = 2**20
 
 
@@ -40,7 +41,7 @@ def _of_gpus(gpus: Gpus) -> dict[str, float]:
     if not gpus.kind:
         return {"GPU": float(gpus.count)}
     name = _RAY_NAMES.get(gpus.kind, gpus.kind)
-    return {"GPU": float(gpus.count), f"{_KIND}{name}": TRACE}
+    return {"GPU": float(gpus.count), f"{KIND}{name}": TRACE}
 
 
 def feasible(bundle: Mapping[str, float], totals: Iterable[Mapping[str, float]]) -> bool:
@@ -63,9 +64,9 @@ def refused(
     which = "no node of the Ray cluster has" if all_nodes else f"{' or '.join(nodes)} has not"
     asked = " or ".join(map(in_words, wanted))
     names = list(dict.fromkeys(name for bundle in wanted for name in bundle))
-    most = ", ".join(_most(name, nodes) for name in names if not name.startswith(_KIND))
+    most = ", ".join(_most(name, nodes) for name in names if not name.startswith(KIND))
     kinds = sorted(
-        {name.removeprefix(_KIND) for total in nodes.values() for name in total if _KIND in name}
+        {name.removeprefix(KIND) for total in nodes.values() for name in total if KIND in name}
     )
     if "GPU" in names and kinds:
         most += f" ({', '.join(kinds)})"
@@ -86,8 +87,8 @@ def in_words(bundle: Mapping[str, float]) -> str:
 
 
 def _in_words(name: str, amount: float) -> str:
-    if name.startswith(_KIND):
-        return name.removeprefix(_KIND)
+    if name.startswith(KIND):
+        return name.removeprefix(KIND)
     if name == "memory":
         return f"{amount / _MIB:.0f} MiB of memory"
     return f"{amount:g} {name}"

@@ -81,7 +81,7 @@ async def test_nodes_that_do_not_answer_are_named_before_the_run_gives_up(
     for name in ("START", "FIRST"):
         monkeypatch.setattr(nodes_module, name, 0.01)
     nodes = Slow("stuck")
-    with pytest.raises(EngineUnavailable, match=r"stuck: it has not answered for 0\.01 s"):
+    with pytest.raises(EngineUnavailable, match="stuck: it has not answered yet"):
         await nodes.start()
     await nodes.close()
 
