@@ -41,6 +41,7 @@ def test_names_that_are_no_text_survive(name: bytes) -> None:
     [
         *(b"", b"x", b"[]", b"1", b"[" * 100_000, b"\xff", b'{"a":', b"{}", b"[1,2,3]"),
         *(b'["AgentReady",0,[]]', b'["AgentReady",true,{}]', b'["AgentReady",0]', b"[[],0,{}]"),
+        *(b'["AgentReady",0,{}] ', b'["AgentReady",0,{}]x', b'\n["AgentReady",0,{}]'),
     ],
 )
 def test_what_has_not_the_form_of_a_message_is_a_bad_one(data: bytes) -> None:

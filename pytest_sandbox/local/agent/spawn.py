@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import signal
-import stat
 
 from ..kernel import terminals
 from . import other_user
@@ -45,11 +44,7 @@ def find_command(command: str, search: str) -> str:
     # search: execvp(3).
     paths = [os.path.join(folder or ".", command) for folder in search.split(":")]
     for path in paths:
-        try:
-            mode = os.stat(path).st_mode
-        except OSError:
-            continue  # as in most folders
-        if not stat.S_ISDIR(mode) and os.access(path, os.X_OK):
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     for path in reversed(paths):
         if os.path.lexists(path) and not os.path.isdir(path):

@@ -8,19 +8,18 @@ over the originals.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 
 from ..kernel import mounts
-from ..kernel.calls import NOW
+from ..kernel.calls import NOW, PreparedCalls
 from .layers import IMAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ctypes
     from collections.abc import Iterable, Sequence
 
-    from ..kernel.calls import PreparedCalls
     from .host_trees import HostTree
 
 
@@ -45,31 +44,42 @@ def stage_paths(
     ]
 
 
-def open_mapped(paths: list[str], users: int) -> list[int]:
-    """Descriptors of detached copies of the mounts at `paths`.
+class MappedMounts:
+    """Mounts at some paths, to be copied for one sandbox after the other.
 
     Args:
         paths: in the stage.
-        users: a user namespace with the ids that their owners show as.
-
-    Raises:
-        OSError: the kernel refused it; not every file system can do it.
     """
-    copies: list[int] = []
-    try:
-        for path in paths:
-            copies.append(mounts.open_tree(path))
-            _map(copies[-1], path, users)
-    except OSError:
-        close_mapped(copies)
-        raise
-    return copies
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._users = ctypes.c_long(-1)
+        self._calls = PreparedCalls()
+        self._copies = prepare_mapped(paths, self._users, self._calls)
+
+    def copy(self, users: int) -> list[int]:
+        """Descriptors of detached copies.
+
+        Args:
+            users: a user namespace with the ids that their owners show as.
+
+        Raises:
+            OSError: the kernel refused it; not every file system can do it.
+        """
+        self._users.value = users
+        for copy in self._copies:
+            copy.value = -1
+        try:
+            self._calls.make()
+        except OSError:
+            close_mapped([copy.value for copy in self._copies if copy.value >= 0])
+            raise
+        return [copy.value for copy in self._copies]
 
 
 def prepare_mapped(
     paths: Sequence[str], users: int | ctypes.c_long, calls: PreparedCalls
 ) -> list[ctypes.c_long]:
-    """Have `calls` do what `open_mapped` does."""
+    """Have `calls` do what `MappedMounts.copy` does."""
     copies = []
     for path in paths:
         copies.append(mounts.prepare_open_tree(path, calls))
@@ -77,12 +87,7 @@ def prepare_mapped(
     return copies
 
 
-def _map(
-    copy: int | ctypes.c_long,
-    path: str,
-    users: int | ctypes.c_long,
-    calls: PreparedCalls = NOW,
-) -> None:
+def _map(copy: ctypes.c_long, path: str, users: int | ctypes.c_long, calls: PreparedCalls) -> None:
     # A layer that is made of the sandbox's own store belongs to its user namespace, and needs no
     # mapping; the kernel refuses one: can_idmap_mount() in fs/namespace.c. That it can map a tmpfs
     # has shown before, at `/skeleton`.

@@ -203,9 +203,11 @@ def _each(check: Check) -> Callable[[list[Any]], list[Any]]:
 
 
 def _each_value(check: Check) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    _, convert = check
     convert_all = _each(check)
 
-    def convert(values: dict[str, Any]) -> dict[str, Any]:
-        return dict(zip(values, convert_all([*values.values()]), strict=True))
+    def convert_values(values: dict[str, Any]) -> dict[str, Any]:
+        converted = convert_all([*values.values()])
+        return values if convert is None else dict(zip(values, converted, strict=True))
 
-    return convert
+    return convert_values

@@ -51,7 +51,8 @@ def _fields(message: object) -> object:
 # Made once: `json.dumps` makes a new encoder for each call that is not the default one. Pure
 # ASCII, so that surrogates survive.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=_fields, check_circular=False).encode
-_from_json = json.JSONDecoder().decode
+# Unlike `decode`, it looks for no white space around the value, with regular expressions.
+_from_json = json.JSONDecoder().raw_decode
 
 
 def family(*classes: type[Message]) -> Family:
@@ -71,10 +72,11 @@ def decode(data: bytes, expected: Family) -> tuple[Message, int]:
         BadMessage: it is not a message, or none that is expected here.
     """
     try:
-        name, number, fields = _from_json(data.decode("ascii"))
+        (name, number, fields), end = _from_json(data.decode("ascii"))
     except (ValueError, TypeError, RecursionError) as error:
         raise BadMessage(f"not a message: {data[:100]!r}") from error
-    if type(name) is not str or type(number) is not int or type(fields) is not dict:
+    whole = end == len(data)
+    if not whole or (type(name), type(number), type(fields)) != (str, int, dict):
         raise BadMessage(f"not a message: {data[:100]!r}")
     if name not in expected:
         raise BadMessage(f"no message {name[:60]!r} is expected here", number)
@@ -206,7 +208,7 @@ def _opened(packet: Packet, expected: Family, discard: Callable[[list[int]], Non
 
 def _lost(data: bytes) -> Exception:
     try:
-        kind, number, _ = _from_json(data.decode("ascii"))
+        (kind, number, _), _ = _from_json(data.decode("ascii"))
     except (ValueError, TypeError, RecursionError):
         kind = number = None
     if type(kind) is str and type(number) is int:

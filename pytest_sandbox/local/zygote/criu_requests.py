@@ -54,9 +54,8 @@ class CriuRequests:
         with contextlib.suppress(OSError):
             # Images are written outside of the sandbox's limits, and processes restored within.
             if isinstance(request, RestoreRequest):
-                cgroups = record.group.open()
+                cgroups = record.group.descriptors()
             self._sandboxes[helper.start(pid, self._bundle, request, fds, cgroups)] = request.name
-        cgroups.close()
 
     def kill_helpers(self, name: str) -> None:
         """End the helpers of a sandbox."""

@@ -207,8 +207,8 @@ class SandboxTable:
         return sum(each.told for each in self._alive.values()) < _LINGERING
 
     def _count(self, record: SandboxRecord) -> tuple[bool, GroupUsage]:
-        out_of_memory = self._cgroups.out_of_memory(record.group) or record.oom_kills > 0
-        return out_of_memory, self._figures_of(record)
+        counted = self._figures_of(record)
+        return bool(counted.oom_kills or record.oom_kills), counted
 
     def _figures_of(self, record: SandboxRecord) -> GroupUsage:
         counted = self._cgroups.figures(record.group)
@@ -258,7 +258,8 @@ class SandboxTable:
         record = _record(request, ours, group, self.births.lease())
         try:
             mapped = self._config.mapped_for(request)
-            with gate, group.open() as cgroups:
+            with gate:
+                cgroups = group.descriptors()
                 plan = self._plan(request, folder=cgroups.folder is not None)
                 pid = self.births.fork(plan, record.lease, sock, gate, cgroups)
                 self._alive[pid] = record

@@ -61,6 +61,7 @@ class NamespaceOwners:
     """
 
     def __init__(self, *, rootless: bool) -> None:
+        _, self._most_processes = resource.getrlimit(resource.RLIMIT_NPROC)
         self._owner = ctypes.c_long()
         self._processes = _Limits()
         self._change = change = PreparedCalls()
@@ -96,7 +97,7 @@ class NamespaceOwners:
             OSError: the kernel refused it.
         """
         self._owner.value = owner
-        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        hard = self._most_processes
         soft = processes if hard == resource.RLIM_INFINITY else min(processes, hard)
         self._processes[0], self._processes[1] = soft, hard
         self._change.make()

@@ -76,7 +76,7 @@ class SandboxGroups:
         Raises:
             OSError: the kernel refused it.
         """
-        for group in self._spare:
+        for group in reversed(self._spare):  # the files of the last one are still open
             if group.limits == limits:
                 self._spare.remove(group)
                 return group

@@ -45,7 +45,7 @@ class Hierarchy:
         except OSError:
             os.close(self._home)
             raise
-        self._counts = KeptFiles(self._folder)
+        self._kept = KeptFiles(self._folder)
 
     def enter(self) -> None:
         """Move this process into a group of its own, beside those of the sandboxes.
@@ -102,8 +102,8 @@ class Hierarchy:
                 for line in value.split("\n"):
                     self._write(f"{group}/{file}", line)
 
-    def open_group(self, name: str = "") -> int:
-        """A descriptor of a group, for `CgroupDescriptors`.
+    def descriptor(self, name: str = "") -> int:
+        """A descriptor of a group, for `CgroupDescriptors`, which stays open for later uses.
 
         Args:
             name: of the sandbox; empty for the group of all sandboxes.
@@ -113,20 +113,20 @@ class Hierarchy:
         """
         group = f"{_SANDBOXES}/{name}"
         if self.version == 2:
-            return os.open(group, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        return os.open(f"{group}/{self._members}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
+            return self._kept.descriptor(f"{group}/.", os.O_RDONLY)
+        return self._kept.descriptor(f"{group}/{self._members}", os.O_WRONLY)
 
     def count(self, name: str, file: str) -> int | None:
         """The number in a file of a group, or `None` if the kernel refuses to tell it."""
         try:
-            return int(self._counts.read(f"{_SANDBOXES}/{name}/{file}"))
+            return int(self._kept.read(f"{_SANDBOXES}/{name}/{file}"))
         except OSError:
             return None
 
     def oom_kills(self, name: str) -> int:
         """How many processes in a group the kernel killed for lack of memory."""
         try:
-            text = self._counts.read(f"{_SANDBOXES}/{name}/{KILLS_FILE[self.version]}")
+            text = self._kept.read(f"{_SANDBOXES}/{name}/{KILLS_FILE[self.version]}")
         except OSError:
             return 0  # it could not even be made
         counts = dict(line.split() for line in text.splitlines())
@@ -137,7 +137,7 @@ class Hierarchy:
         if not PEAK_RESETS[self.version]:
             return False
         try:
-            self._counts.write(f"{_SANDBOXES}/{name}/{MEMORY_PEAK_FILE[self.version]}", "0")
+            self._kept.write(f"{_SANDBOXES}/{name}/{MEMORY_PEAK_FILE[self.version]}", "0")
         except OSError:
             return False
         return True
@@ -147,14 +147,14 @@ class Hierarchy:
         if self.version == 1:
             return None  # `cpuacct` counts it, which is not of ours
         try:
-            text = self._counts.read(f"{_SANDBOXES}/{name}/cpu.stat")
+            text = self._kept.read(f"{_SANDBOXES}/{name}/cpu.stat")
         except OSError:
             return None
         return int(dict(line.split() for line in text.splitlines())["usage_usec"]) / 1e6
 
     def remove(self, name: str) -> bool:
         """Remove a group; whether it is gone."""
-        self._counts.forget(f"{_SANDBOXES}/{name}")
+        self._kept.forget(f"{_SANDBOXES}/{name}")
         try:
             os.rmdir(f"{_SANDBOXES}/{name}", dir_fd=self._folder)
         except FileNotFoundError:

@@ -10,8 +10,6 @@ milliseconds: `cgroup_threadgroup_rwsem` in kernel/cgroup/cgroup.c. There are tw
 
 from __future__ import annotations
 
-import os
-
 from ..calls import NOW
 
 TYPE_CHECKING = False
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CgroupDescriptors:
-    """Descriptors by which a new process joins the groups of one sandbox; owns them.
+    """Descriptors by which a new process joins the groups of one sandbox.
 
     Attributes:
         folder: the folder of the version 2 group, for `clone`, or `None`.
@@ -36,7 +34,7 @@ class CgroupDescriptors:
         return [*(() if self.folder is None else (self.folder,)), *self._tasks]
 
     def add(self, version: int, fd: int) -> None:
-        """Add what `Hierarchy.open_group` returned."""
+        """Add what `Hierarchy.descriptor` returned."""
         # A folder for clone3(2); else the file `tasks`, open for writing.
         if version == 2:
             self.folder = fd
@@ -51,14 +49,3 @@ class CgroupDescriptors:
         """
         for fd in self._tasks:
             calls.add("write", fd, b"0", 1)
-
-    def __enter__(self) -> CgroupDescriptors:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the descriptors."""
-        for fd in self.fds:
-            os.close(fd)

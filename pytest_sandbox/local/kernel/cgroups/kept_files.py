@@ -1,4 +1,4 @@
-"""Files of groups that stay open, as to open one takes far longer than to read it.
+"""Files of groups that stay open, as to open one takes far longer than to use it.
 
 The groups of sandboxes that have ended are used again, so the same files are read each time.
 """
@@ -28,7 +28,7 @@ class KeptFiles:
         Raises:
             OSError: the kernel refused it; `ENODEV` if its group is gone.
         """
-        return os.pread(self._open(path, os.O_RDONLY), 4096, 0).decode()
+        return os.pread(self.descriptor(path, os.O_RDONLY), 4096, 0).decode()
 
     def write(self, path: str, value: str) -> None:
         """Write to a file.
@@ -36,14 +36,19 @@ class KeptFiles:
         Raises:
             OSError: as `read`.
         """
-        os.pwrite(self._open(path, os.O_WRONLY), value.encode(), 0)
+        os.pwrite(self.descriptor(path, os.O_WRONLY), value.encode(), 0)
 
     def forget(self, group: str) -> None:
         """Close the files of a group."""
         for path, flags in [key for key in self._fds if key[0].startswith(f"{group}/")]:
             os.close(self._fds.pop((path, flags)))
 
-    def _open(self, path: str, flags: int) -> int:
+    def descriptor(self, path: str, flags: int) -> int:
+        """A file that is open, at least until others have been asked for.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
         fd = self._fds.pop((path, flags), None)
         if fd is None:
             fd = os.open(path, flags | os.O_CLOEXEC, dir_fd=self._folder)

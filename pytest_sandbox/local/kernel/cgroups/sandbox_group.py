@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 from .device_rules import attach_filter
 from .group_usage import GroupUsage
@@ -65,30 +64,23 @@ class SandboxGroup:
             if hierarchy.version == 2 and self.limits.gpus is not None:
                 self._filter_devices(hierarchy, self.limits.gpus)
 
-    def open(self) -> CgroupDescriptors:
-        """Descriptors, for one more process of the sandbox.
+    def descriptors(self) -> CgroupDescriptors:
+        """For one more process of the sandbox.
 
         Raises:
             OSError: the kernel refused it.
         """
         cgroups = CgroupDescriptors()
-        try:
-            for hierarchy in self._files:
-                cgroups.add(hierarchy.version, hierarchy.open_group(self.name))
-            for hierarchy in self._shared:
-                cgroups.add(hierarchy.version, hierarchy.open_group())
-        except OSError:
-            cgroups.close()
-            raise
+        for hierarchy in self._files:
+            cgroups.add(hierarchy.version, hierarchy.descriptor(self.name))
+        for hierarchy in self._shared:
+            cgroups.add(hierarchy.version, hierarchy.descriptor())
         return cgroups
 
     def _filter_devices(self, hierarchy: Hierarchy, gpus: list[tuple[int, int]]) -> None:
-        group = hierarchy.open_group(self.name)
-        try:
-            with contextlib.suppress(OSError):  # likewise
-                attach_filter(group, gpus)
-        finally:
-            os.close(group)
+        group = hierarchy.descriptor(self.name)
+        with contextlib.suppress(OSError):  # likewise
+            attach_filter(group, gpus)
 
     def remove(self) -> bool:
         """Remove those that are empty; whether all are gone."""

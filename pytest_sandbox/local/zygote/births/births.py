@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
-from ...filesystem.mapped_mounts import close_mapped, open_mapped
+from ...filesystem.mapped_mounts import MappedMounts, close_mapped
 from ...kernel import idmap, oom
 from ...protocol.helpers import send_go
 from ..forker import Forker
@@ -84,6 +85,11 @@ class Births:
         return lease + self._ids - 1  # the last id of its own, which programs seldom have
 
 
+@functools.lru_cache(64)
+def _mounts_at(paths: tuple[str, ...]) -> MappedMounts:
+    return MappedMounts(paths)
+
+
 def mounts_for(pid: int, mapped: list[str]) -> list[int]:
     """Copies of mounts of the stage whose owners are mapped for a sandbox; to be closed.
 
@@ -95,6 +101,6 @@ def mounts_for(pid: int, mapped: list[str]) -> list[int]:
         return []
     users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return open_mapped(mapped, users)
+        return _mounts_at(tuple(mapped)).copy(users)
     finally:
         os.close(users)

@@ -181,7 +181,8 @@ class KeptBlank:
             raise
         blank = Blank(gate, group, self._births.lease(), self._config)
         try:
-            with theirs, group.open() as cgroups:
+            with theirs:
+                cgroups = group.descriptors()
                 blank.folder = cgroups.folder is not None
                 plan = BlankPlan(processes=limits.processes, folder=blank.folder)
                 blank.pid = self._births.fork(plan, blank.lease, None, theirs, cgroups)
