@@ -95,6 +95,14 @@ class Agent:
         self._wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
 
+    def end(self) -> None:
+        """Give back what `begin` and `run` took; PID 1 ends instead."""
+        signal.set_wakeup_fd(-1)
+        for fd in (self._wakeup, self._wake):
+            os.close(fd)
+        for registered in (self._sock, self._wakeup):
+            self._poll.unregister(registered)
+
     def run(self) -> bool:
         """Serve; returns when the sandbox has ended, with whether its main process has."""
         self._poll.register(self._sock, select.POLLIN)

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 
+from ..agent import rehearsal
 from ..agent.blank import NewBlank
 from ..agent.bootstrap import NAMESPACES, Bootstrap
 from ..kernel import namespaces, parent
@@ -173,6 +174,7 @@ class _ForkerProcess:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         close_all_except([0, 1, 2, self._sock.fileno(), self._zygote])
         set_title("pytest-sandbox forker")
+        rehearsal.rehearse()
         while True:
             packet = wire.receive_packet(self._sock)
             data, fds, flags = packet
