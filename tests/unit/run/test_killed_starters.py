@@ -80,6 +80,8 @@ def test_nothing_is_left_of_a_run_whose_owner_is_killed_while_the_engine_starts(
 
     assert subprocess.run(command).returncode == -signal.SIGKILL
 
+    # It may have been started just now: then /proc does not show its arguments yet.
+    until(lambda: (tmp_path / "starts").exists() == (step != "Child"))
     until(lambda: not running(script))
     # The next engine process removes the folder of a run that had none.
     lease.sweep(tmp_path / "tmp", tmp_path)
