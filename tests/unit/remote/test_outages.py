@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +39,16 @@ def now() -> float:
 
 async def output(process: Process) -> bytes:
     return b"".join([part async for part in process.stdout.follow()])
+
+
+def test_no_time_passes_while_a_thread_works() -> None:
+    """As when a session begins, and the far side looks at its machine."""
+
+    async def main() -> None:
+        await asyncio.to_thread(time.sleep, 0.01)
+        assert now() < 1
+
+    in_virtual_time(main())
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "silent"])
