@@ -86,6 +86,26 @@ def undo_when_done(
     task.add_done_callback(done)
 
 
+async def ended(task: asyncio.Future[Any]) -> None:
+    """Wait until a task has ended, like `asyncio.wait` for one.
+
+    A caller that is cancelled does not cancel the task.
+    """
+    if task.done():
+        return
+    over = asyncio.get_running_loop().create_future()
+
+    def end(_: object) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    task.add_done_callback(end)
+    try:
+        await over
+    finally:
+        task.remove_done_callback(end)
+
+
 async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait until they have ended; their results and errors are dropped."""
     under_way = []

@@ -11,7 +11,7 @@ from pytest_sandbox._shared.pickling import Unpicklable
 
 from ..exceptions import InvalidError
 from ..refusals import refused
-from ..transport.dual import dual
+from ..transport.dual import dual_unless
 from .execution import TIMED_OUT
 from .output import STDERR, STDOUT
 from .printing import print_output
@@ -105,7 +105,13 @@ class ContainerProcess(Unpicklable, Generic[T]):
             raise InvalidError("the exit code is not known yet: call wait() or poll() first")
         return self._returncode
 
-    @dual
+    def _known(self) -> int | None:
+        """What `poll` and `wait` return, if nobody has to be asked, and nothing waited for."""
+        if self._returncode is None and not self._printing:
+            self._returncode = self._execution.known_code()
+        return None if self._printing else self._returncode
+
+    @dual_unless(_known)
     async def poll(self) -> int | None:
         """The exit code, or `None` while it runs.
 
@@ -116,7 +122,7 @@ class ContainerProcess(Unpicklable, Generic[T]):
             self._returncode = await self._execution.poll()
         return self._returncode
 
-    @dual
+    @dual_unless(_known)
     async def wait(self) -> int:
         """The exit code, once it has ended: 128 plus the number for a signal, -1 if time was up.
 

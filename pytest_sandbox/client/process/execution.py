@@ -79,6 +79,10 @@ class Execution(ABC):
         request = ExecKillRequest(task_id=self._task_id, exec_id=self.id)
         await self._calls.control(lambda link: link.extensions.ExecKill, request)
 
+    def _known_code(self) -> int | None:
+        """Its exit code, if the server has told that unasked; on any thread."""
+        return None
+
     @abstractmethod
     async def _poll(self) -> int | None: ...
 
@@ -98,6 +102,11 @@ class Execution(ABC):
         with contextlib.suppress(Error):
             await self.ready()
             await self._kill()
+
+    def known_code(self) -> int | None:
+        """Its exit code, if that is known already; on any thread."""
+        code = self._known_code()
+        return None if code is None else self._told(code)
 
     async def poll(self) -> int | None:
         """Its exit code, or `None` while it runs."""

@@ -202,10 +202,15 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
             if self._exit is None and not self._waits_elsewhere:
                 self._give_up_waiting()
 
-    @property
     def known_exit(self) -> TaskExecWaitResponse | None:
-        """How the command ended, if that has come ahead; never while calls are recorded."""
-        return self._exit if self._ahead and self._alive else None
+        """How the command ended, if that has come ahead; never while calls are recorded.
+
+        On any thread.
+        """
+        known = self._exit if self._ahead and not self.over else None
+        if known is not None:
+            self._waits = True  # the caller has it, so it is not forgotten
+        return known
 
     def retire(self) -> bool:
         """Have nothing more come, and forget what was not asked for, which other calls get.
@@ -237,6 +242,8 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
         self._failed = self._failed or response.failed
         if begins or response.failed:
             self._ask()
+        elif not self._has_to_tell:
+            self._need_not_tell()
         if not self._whole and (self._failed or self._exit is not None):
             self._calls.followed.ended(self)
 
@@ -256,15 +263,28 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
             return
         if self._failed or not self._ahead:
             self._tell()
-        else:
+        elif self._has_to_tell:
             self._tell_soon(self._tell)
 
+    @property
+    def _has_to_tell(self) -> bool:
+        """Whether something is asked for here that has not come, and the server was not told."""
+        return self._is_untold_wait or any(map(self._is_untold, self._streams.values()))
+
+    @property
+    def _is_untold_wait(self) -> bool:
+        return self._waits and self._exit is None and not (self._waiting or self._waits_elsewhere)
+
+    def _is_untold(self, received: _Received) -> bool:
+        """Whether the server has to be told of a stream: not if all has come, and was a success."""
+        return received.is_untold and not (received.ended and self._exit is not None)
+
     def _tell(self) -> None:
-        """Tell the server what is asked for here, unless all has come, and was a success."""
+        """Tell the server what is asked for here."""
         for received in self._streams.values():
-            if received.is_untold and not (received.ended and self._exit is not None):
+            if self._is_untold(received):
                 self._allow(received)
-        if self._waits and self._exit is None and not (self._waiting or self._waits_elsewhere):
+        if self._is_untold_wait:
             self._waiting = True
             self._say(ExecFollowRequest(wait=True))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.kept_errors import to_raise
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from grpclib.client import Stream
 
+    from ..transport.call_stream import CallStream
     from ..transport.calls import Calls, Metadata, Talking
     from ..transport.open_calls import OpenCalls
 
@@ -100,6 +101,8 @@ class OpenStream(ABC, Generic[Req, Res]):
     def close(self) -> None:
         """Have nothing more come."""
         if self._loop is asyncio.get_running_loop():  # else in a fork
+            if self._stream is not None:
+                cast("CallStream[Req, Res]", self._stream).reset_soon()
             if self._task is not None:
                 self._task.cancel()  # which may not have begun
             self._patience.cancel()
@@ -150,6 +153,12 @@ class OpenStream(ABC, Generic[Req, Res]):
     def _tell_now(self, tell: Callable[[], None]) -> None:
         self._telling = None
         tell()
+
+    def _need_not_tell(self) -> None:
+        """All that is asked for has come."""
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
 
     def _say(self, request: Req) -> None:
         if self._stream is not None and self._alive:

@@ -65,8 +65,13 @@ class RouterExecution(Execution):
 
     def __del__(self) -> None:
         """End the call that tells of it: nobody can ask any more."""
-        if self._following is not None and not self._following.over:
-            self._portal.call_soon(self._following.close)
+        following = self._following
+        if following is None or following.over:
+            return
+        if following.known_exit() is None:
+            self._portal.call_soon(following.close)
+        else:
+            self._portal.call_with_next(following.close)
 
     @property
     def started(self) -> asyncio.Future[None]:
@@ -143,9 +148,13 @@ class RouterExecution(Execution):
             await asyncio.shield(self.started)
             await super()._kill()
 
+    def _known_code(self) -> int | None:
+        told = None if self._following is None else self._following.known_exit()
+        return None if told is None else _code(told)
+
     async def _poll(self) -> int | None:
-        if self._following is not None and self._following.known_exit is not None:
-            return _code(self._following.known_exit)
+        if (code := self._known_code()) is not None:
+            return code
         request = TaskExecPollRequest(task_id=self._task_id, exec_id=self.id)
         return _code(
             await self._once_started(

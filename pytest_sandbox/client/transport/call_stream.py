@@ -87,7 +87,7 @@ class CallStream(Stream[Req, Res]):
         self._trailers: Iterable[tuple[str, str]] | None = None
         self._came = bytearray()
         self._unread = 0  # bytes of the window that they take, with their padding
-        self._over = False
+        self._over = self._is_reset = False
 
     async def __aenter__(self) -> CallStream[Req, Res]:
         if self._timeout is not None:
@@ -159,6 +159,12 @@ class CallStream(Stream[Req, Res]):
         if stream is not None and not stream.ended and self._protocol is not None:
             self._frames.end_stream(self._id)
             self._protocol.flush_later()
+
+    def reset_soon(self) -> None:
+        """End it, and have the server end it by what is sent next, or when its context ends."""
+        if self._id in self._frames.streams and not self._connection.is_closing():
+            self._frames.reset_stream(self._id)
+            self._is_reset = True
 
     async def _begin(self) -> None:
         if self._protocol is None:
@@ -348,11 +354,12 @@ class CallStream(Stream[Req, Res]):
 
     def _reset(self) -> None:
         frames = self._frames
-        if self._id not in frames.streams or self._connection.is_closing():
+        if self._connection.is_closing() or frames.state_machine.state is ConnectionState.CLOSED:
             return
-        if frames.state_machine.state is ConnectionState.CLOSED:
+        if self._id in frames.streams:
+            frames.reset_stream(self._id)
+        elif not self._is_reset:
             return
-        frames.reset_stream(self._id)
         if self._connection.write_ready.is_set():
             self._connection.flush()
 

@@ -85,14 +85,23 @@ class DualIterator(Protocol[P, R]):
         """The async generator function itself, for the portal's loop."""
 
 
-def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
-    """Makes a function, or a static method, a `Dual`."""
+def dual_function(
+    core: Callable[P, Coroutine[Any, Any, R]], known: Callable[..., Any] | None = None
+) -> Dual[P, R]:
+    """Makes a function, or a static method, a `Dual`.
+
+    Args:
+        core: the function.
+        known: its result, if no other loop has to be asked; takes the same arguments.
+    """
     keywords = Keywords(core)
 
     @functools.wraps(core)
     def blocking(*args: P.args, **kwargs: P.kwargs) -> R:
         keywords.check(kwargs, blocking)
         _warn_of(blocking)
+        if known is not None and (result := known(*args, **kwargs)) is not None:
+            return cast("R", result)
         call = portal().call(lambda: core(*args, **kwargs), blocking=True)
         # Here and not in a function that this calls: Python 3.10 runs handlers of signals when
         # a function has returned.
@@ -105,6 +114,8 @@ def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
     @functools.wraps(core)
     async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
         keywords.check(kwargs, blocking)
+        if known is not None and (result := known(*args, **kwargs)) is not None:
+            return cast("R", result)
         return await portal().run_aio(lambda: core(*args, **kwargs))
 
     return cast("Dual[P, R]", _with_faces(blocking, aio, core))
@@ -263,6 +274,26 @@ def dual(
 ) -> Method[Dual[Concatenate[S, P], R], Dual[P, R]]:
     """Makes a method a `Dual`."""
     return Method(dual_function(core))
+
+
+def dual_unless(
+    known: Callable[[S], object],
+) -> Callable[
+    [Callable[Concatenate[S, P], Coroutine[Any, Any, R]]],
+    Method[Dual[Concatenate[S, P], R], Dual[P, R]],
+]:
+    """Makes a method a `Dual` that asks the portal's loop only if there is need to.
+
+    Args:
+        known: its result, if that is known already. On any thread.
+    """
+
+    def decorate(
+        core: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+    ) -> Method[Dual[Concatenate[S, P], R], Dual[P, R]]:
+        return Method(dual_function(core, known))
+
+    return decorate
 
 
 def dual_iterator(

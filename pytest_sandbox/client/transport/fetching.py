@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait, ended
 
 from ..exceptions import StreamClosedError
 
@@ -43,7 +43,7 @@ class Fetching(Generic[T]):
         self.ended = False
         self._opened = opened
         self._name = name
-        self._closed = False
+        self._closed = self._to_end = False
         self._source: AsyncGenerator[Sequence[T], None] | None = None
         self._fetch: asyncio.Task[None] | None = None
 
@@ -53,34 +53,44 @@ class Fetching(Generic[T]):
         Raises:
             StreamClosedError: it was closed meanwhile.
         """
-        while not self.ended and (to_end or not self.ready):
-            await self._next_batch()
+        self._to_end = to_end
+        try:
+            while not self.ended and (to_end or not self.ready):
+                await self._fetched()
+        finally:
+            self._to_end = False
 
-    async def _next_batch(self) -> None:
+    async def _fetched(self) -> None:
+        """Wait for the fetch, if there is one, or begin it."""
+        loop = asyncio.get_running_loop()
         fetch = self._fetch
-        if fetch is None or fetch.get_loop() is not asyncio.get_running_loop():
+        if fetch is None or fetch.get_loop() is not loop:
             if fetch is not None:  # of a loop that has ended, or of the process this one forked off
                 self._source = None
-            fetch = self._fetch = background(self._fetch_batch())
-        await asyncio.wait([fetch])  # unlike `await fetch`, this does not pass a cancellation on
+            fetch = self._fetch = background(self._fetch_batches())
+        await ended(fetch)  # unlike `await fetch`, this does not pass a cancellation on
         if self._closed:
             raise StreamClosedError(self._name)
         if self._fetch is fetch:
             self._fetch = None  # only now: an error waits for a caller that it can be raised to
         fetch.result()
 
-    async def _fetch_batch(self) -> None:
-        if self._source is None:
-            self._source = self._opened()
-        try:
-            batch = await anext(self._source, None)
-        except BaseException:
-            self._source = None
-            raise
-        if batch is None:
-            self.ended = True
-        else:
+    async def _fetch_batches(self) -> None:
+        """Fetch what a caller waits for, and no further batch once none does."""
+        while True:
+            if self._source is None:
+                self._source = self._opened()
+            try:
+                batch = await anext(self._source, None)
+            except BaseException:
+                self._source = None
+                raise
+            if batch is None:
+                self.ended = True
+                return
             self.ready.extend(batch)
+            if not self._to_end:
+                return
 
     async def aclose(self) -> None:
         """Give up what was not taken, and close the generator; there is nothing more to read."""

@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import threading
+from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,6 +65,7 @@ class Portal:
         self._mailbox = Mailbox(self._loop)
         self._pid = os.getpid()
         self._closers: list[Callable[[], None]] = []
+        self._for_next_call: deque[Callable[[], object]] = deque()
         self._calls = 0  # calls under way; used on the loop only, like the next
         self._awaited = 0  # of those, the ones from other loops
         self._watches = 0
@@ -135,6 +137,8 @@ class Portal:
     async def _counted(
         self, work: Callable[[], Coroutine[Any, Any, T]], *, blocking: bool = False
     ) -> T:
+        while self._for_next_call:
+            self._for_next_call.popleft()()
         this = _UnderWay()
         _call.set(this)  # in the context of this task, which runs nothing else
         self._count(1, blocking)
@@ -194,6 +198,13 @@ class Portal:
         if self._pid == os.getpid():
             with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
                 self._loop.call_soon_threadsafe(function)
+
+    def call_with_next(self, function: Callable[[], object]) -> None:
+        """Have a function called on the loop when the next call begins, from any thread.
+
+        For what nobody waits for: to wake the loop costs more than most that it would do.
+        """
+        self._for_next_call.append(function)
 
     def at_close(self, closer: Callable[[], None]) -> Callable[[], None]:
         """Have a function called on the loop before it ends; the result undoes that."""

@@ -16,7 +16,7 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.async_tasks import retrieve
 
 from .mailbox import mailbox_of
 from .undoing import count_as_undo, start_undo
@@ -99,7 +99,8 @@ class PortalCall(Generic[T]):
         self._end_soon(self._given_up)
 
     def _start(self, when_done: Callable[[], object]) -> None:
-        def ended(_: object) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            retrieve(task)
             if not self._told:  # it was cancelled before it began
                 self._error = asyncio.CancelledError()
                 when_done()
@@ -108,9 +109,10 @@ class PortalCall(Generic[T]):
             # In the context of this callback, of which the task gets a copy. Tasks that live
             # longer, such as those of a connection, get one too, and must not hold the call.
             _current.set(weakref.ref(self))
-            self._task = background(self._run(self._work, when_done))
+            loop = asyncio.get_running_loop()
+            self._task = task = loop.create_task(self._run(self._work, when_done))
             del self._work  # else its arguments would live until the loop is done with this
-            self._task.add_done_callback(ended)
+            task.add_done_callback(ended)
 
         self._start_soon(start)
 

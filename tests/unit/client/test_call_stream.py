@@ -214,3 +214,52 @@ async def test_a_server_that_does_not_have_the_call_says_so(tmp_path: Path) -> N
     channel.close()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_call_that_is_reset_soon_is_so_by_what_is_sent_next(tmp_path: Path) -> None:
+    cancelled = asyncio.Event()
+
+    async def wait(stream: Any) -> None:
+        await stream.recv_message()
+        await stream.send_message(message(1))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with call(tmp_path, wait, Cardinality.STREAM_STREAM) as stream:
+        await stream.send_message(message(1))
+        await stream.recv_message()
+        writes: list[object] = []
+        write = stream._joined.write
+        stream._joined.write = lambda data: (writes.append(data), write(data))
+
+        stream.reset_soon()
+        stream.reset_soon()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert writes == []
+
+        stream._connection.flush()
+        await asyncio.wait_for(cancelled.wait(), 30)
+        assert len(writes) == 1
+        await stream.cancel()
+
+
+async def test_a_call_that_is_reset_soon_is_so_at_its_end(tmp_path: Path) -> None:
+    cancelled = asyncio.Event()
+
+    async def wait(stream: Any) -> None:
+        await stream.recv_message()
+        await stream.send_message(message(1))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with call(tmp_path, wait, Cardinality.STREAM_STREAM) as stream:
+        await stream.send_message(message(1))
+        await stream.recv_message()
+        stream.reset_soon()
+        await stream.cancel()
+        await asyncio.wait_for(cancelled.wait(), 30)

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox._shared.async_tasks import background, cancel_and_wait, finish, within
+from pytest_sandbox._shared.async_tasks import (
+    background,
+    cancel_and_wait,
+    ended,
+    finish,
+    within,
+)
 from pytest_sandbox._shared.clock import Clock, SystemClock
 from pytest_sandbox.fakes import VirtualClock, new_event_loop
 
@@ -284,5 +290,32 @@ def test_a_task_that_something_finished_has_started_is_protected_too() -> None:
         await asyncio.wait(started)
         await clock.advance(1)
         assert (started[0].cancelled(), done) == (True, [1])
+
+    run(main)
+
+
+def test_who_gives_up_waiting_for_a_task_does_not_end_it() -> None:
+    async def main(clock: VirtualClock) -> None:
+        task = asyncio.ensure_future(clock.sleep(1))
+        waiting = [asyncio.ensure_future(ended(task)) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.wait(waiting[:1])
+        assert (waiting[0].cancelled(), task.done(), waiting[1].done()) == (True, False, False)
+        await clock.advance(1)
+        await waiting[1]
+        await ended(task)
+
+    run(main)
+
+
+def test_waiting_for_a_task_that_fails_raises_nothing() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async def fail() -> None:
+            raise ValueError
+
+        task = asyncio.ensure_future(fail())
+        await ended(task)
+        assert isinstance(task.exception(), ValueError)
 
     run(main)
