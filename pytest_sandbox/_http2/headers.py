@@ -73,6 +73,7 @@ def _field(name: str, value: str) -> bytes:
     return _integer(index, 4, _LITERAL) + written_name + _integer(len(content), 7) + content
 
 
+@lru_cache(maxsize=512)
 def _integer(value: int, bits: int, first: int = 0) -> bytes:
     """A number in the last bits of its first byte, and in more if need be: section 5.1."""
     field = encode_integer(value, bits)
@@ -106,19 +107,52 @@ class HeaderDecoder:
         return [(name.decode("ascii"), value.decode("ascii")) for name, value in raw]
 
 
+#: By the size of a block, where the headers ended of the last one that had it: in most, all but
+#: one header are those of that one.
+_ends: dict[int, list[int]] = {}
+
+
 @lru_cache(maxsize=512)
 def _headers(block: bytes) -> tuple[tuple[tuple[str, str], ...], int]:
     """The headers of a block and their size; none if it needs a table, or Huffman's code."""
-    headers, size, at = [], 0, 0
     try:
-        text = block.decode("latin-1")
-        while at < len(block):
-            header, at = _header(block, text, at)
-            headers.append(header)
-            size += len(header[0]) + len(header[1]) + _OVERHEAD
+        headers = _alike(block) or _all(block)
     except (LookupError, ValueError):
         return (), 0
-    return tuple(headers), size
+    return tuple(headers), sum([len(name) + len(value) + _OVERHEAD for name, value in headers])
+
+
+def _all(block: bytes) -> list[tuple[str, str]]:
+    text = block.decode("latin-1")
+    headers, ends, at = [], [], 0
+    while at < len(block):
+        header, at = _header(block, text, at)
+        headers.append(header)
+        ends.append(at)
+    _ends[len(block)] = ends
+    return headers
+
+
+def _alike(block: bytes) -> list[tuple[str, str]]:
+    """The headers of a block that end where those of another one did; none if they do not."""
+    headers, start = [], 0
+    for end in _ends.get(len(block), ()):
+        header = _one(block[start:end])
+        if header is None:
+            return []
+        headers.append(header)
+        start = end
+    return headers
+
+
+@lru_cache(maxsize=512)
+def _one(block: bytes) -> tuple[str, str] | None:
+    """The header that is all of a block; `None` if there is no such."""
+    try:
+        header, end = _header(block, block.decode("latin-1"), 0)
+    except (LookupError, ValueError):
+        return None
+    return header if end == len(block) else None
 
 
 def _header(block: bytes, text: str, start: int) -> tuple[tuple[str, str], int]:

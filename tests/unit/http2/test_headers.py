@@ -24,6 +24,7 @@ REQUEST = [
     ("authorization", "Bearer " + "x" * 300),
     ("x-empty", ""),
 ]
+WORD = st.text("abcdefghij-", max_size=12)
 text = st.text(st.characters(codec="ascii"), min_size=1, max_size=200)
 headers = st.lists(
     st.tuples(
@@ -56,6 +57,24 @@ def test_what_others_write_is_read(blocks: list[list[tuple[str, str]]], huffman:
 
     for block in blocks:
         assert list(decoder.decode(encoder.encode(block, huffman))) == block
+
+
+@calm
+@given(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=4), st.data())
+def test_blocks_of_one_size_are_told_apart(
+    pairs: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    """Also where other bytes of them are names, and values."""
+    encoder, decoder = HeaderEncoder(), HeaderDecoder(2**20)
+    first = [(f"x-{name}", value) for name, value in pairs]
+    second = []
+    for name, value in first:
+        cut = data.draw(st.integers(1, len(name) + len(value)))
+        second.append(((name + value)[:cut], (name + value)[cut:]))
+
+    for given_headers in (first, second, first[::-1]):
+        block = encoder.encode(given_headers)
+        assert list(decoder.decode(block)) == read(Decoder(), block) == given_headers
 
 
 @calm
