@@ -341,6 +341,7 @@ class NoneDue:
 @pytest.fixture
 def noted(monkeypatch: pytest.MonkeyPatch) -> tuple[NotedZygote, Activity, NoneDue, Blanks]:
     monkeypatch.setattr(blanks, "_IDLE_AFTER", 1e-4)
+    monkeypatch.setattr(blanks, "_AFTER_FIRST", 1e-4)
     zygote, activity, due = NotedZygote(), Activity(), NoneDue()
     return zygote, activity, due, Blanks(zygote, activity, due)  # type: ignore[arg-type]
 
@@ -391,6 +392,22 @@ async def test_none_is_made_while_memory_is_short_or_at_the_end(
     made.close()
     await a_moment()
     assert zygote.asked == [(1, 2, None), "drop"]
+
+
+async def test_one_waits_for_longer_after_the_first_sandbox_which_may_be_the_only_one(
+    noted: tuple[NotedZygote, Activity, NoneDue, Blanks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blanks, "_AFTER_FIRST", 1000.0)
+    zygote, _, _, made = noted
+    made.begin(1, 2, None)
+    await a_moment()
+    made.keep(3, 4, None)
+    await a_moment()
+    assert zygote.asked == [(1, 2, None)]
+    made.keep(5, 6, None)
+    await a_moment()
+    assert zygote.asked == [(1, 2, None), (5, 6, None)]
+    made.close()
 
 
 async def test_what_is_made_when_the_engine_ends_has_none_made(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Seconds without any request after which it is made: as for spares.
 _IDLE_AFTER = 0.003
+#: Seconds from the first sandbox of an engine to the next blank: most programs that make one
+#: sandbox, and no other, have ended by then.
+_AFTER_FIRST = 0.05
 #: Seconds after which it is ended, if no sandbox was made meanwhile.
 _UNUSED = 30.0
 
@@ -37,13 +40,15 @@ class Blanks:
         self._spares = spares
         self._limits: tuple[int, int, float | None] = (0, 0, None)
         self._begun = False
+        self._is_first = True
         self._timer: asyncio.TimerHandle | None = None
         self._end: asyncio.TimerHandle | None = None
 
     def begin(self, processes: int, memory: int, cpus: float | None) -> None:
         """Have the first one made, with such limits; before that, none is."""
         self._begun = True
-        self.keep(processes, memory, cpus)
+        self._limits = processes, memory, cpus
+        self._wait(_IDLE_AFTER)
 
     def keep(self, processes: int, memory: int, cpus: float | None) -> None:
         """A sandbox with such limits was made, so that another one may be.
@@ -54,8 +59,9 @@ class Blanks:
             cpus: likewise.
         """
         self._limits = processes, memory, cpus
-        if self._begun and self._timer is None:
-            self._wait(_IDLE_AFTER)
+        if self._begun:
+            self._wait(_AFTER_FIRST if self._is_first else _IDLE_AFTER)
+            self._is_first = False
 
     def drop(self) -> bool:
         """End it now; whether there may have been one."""
@@ -74,6 +80,8 @@ class Blanks:
                 timer.cancel()
 
     def _wait(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
