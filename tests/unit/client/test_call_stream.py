@@ -232,7 +232,12 @@ async def test_a_call_that_is_reset_soon_is_so_by_what_is_sent_next(tmp_path: Pa
         await stream.recv_message()
         writes: list[object] = []
         write = stream._joined.write
-        stream._joined.write = lambda data: (writes.append(data), write(data))
+
+        def noted(data: bytes) -> None:
+            writes.append(data)
+            write(data)
+
+        stream._joined.write = noted
 
         stream.reset_soon()
         stream.reset_soon()
