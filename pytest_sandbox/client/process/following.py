@@ -25,6 +25,7 @@ from pytest_sandbox._proto.router_pb2 import (
 
 from .open_stream import OpenStream
 from .output import STDERR, STDOUT
+from .received_stream import ReceivedStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -38,55 +39,23 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 RPC = "ExecFollow"
 #: Bytes of input that the call takes along.
 MOST_INPUT = 4 * 1024 * 1024
-#: Bytes of a stream that may come ahead of its reader, and how many of them it has read when it
-#: lets more come.
-_AHEAD = 4 * 1024 * 1024
-_STEP = 1024 * 1024
-#: Bytes of a stream after which there is likely to be much more.
-_MUCH = 16 * 1024
 #: Commands that run and that one client follows at a time: they may run for ever.
 MOST = 32
 
 
-class _Received:
-    """What came of one stream, and was not read.
+class _Received(ReceivedStream):
+    """The output of a command.
 
     Attributes:
-        descriptor: which, as messages name it.
-        data: the bytes.
-        first: offset of the first of them.
-        until: offset up to which the server was told to send; 0 if it was not told.
-        ended: whether the end came.
-        asked: whether it is read here.
-        elsewhere: whether it has to be read by a call of its own.
+        data: what was not read.
     """
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        super().__init__(descriptor)
         self.data = bytearray()
-        self.first = self.until = 0
-        self.ended = self.asked = self.elsewhere = False
-
-    @property
-    def is_untold(self) -> bool:
-        """Whether the server has to be told that it is read here."""
-        return self.asked and not self.until and not self.elsewhere
-
-    @property
-    def under_way(self) -> bool:
-        """Whether it is read here, and goes on."""
-        return self.asked and not (self.ended or self.elsewhere)
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether so much was read that more should come before it is waited for."""
-        if self.ended:
-            return False
-        return self.first > (self.until - _AHEAD + _STEP if self.until else _MUCH)
 
     def leave(self) -> None:
-        """Drop what was not read: it is read elsewhere."""
-        self.elsewhere = True
+        super().leave()
         self.data.clear()
 
 
@@ -159,7 +128,7 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
         If it ends before `ended` says so, the rest is to be read by a call of its own.
         """
         received = self._streams[descriptor]
-        if received.elsewhere or received.first != offset:
+        if received.elsewhere or received.offset != offset:
             return
         received.asked = True
         self._calls.wait()
@@ -169,7 +138,7 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
                 if received.data:
                     data = bytes(received.data)
                     received.data.clear()
-                    received.first += len(data)
+                    received.offset += len(data)
                     yield data
                     self._calls.wait()  # another call may read on
                     if received.wants_more:
@@ -187,7 +156,7 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
         """Whether a stream ends at an offset."""
         received = self._streams[descriptor]
         at_end = received.ended and not received.elsewhere
-        return at_end and received.first == offset and not received.data
+        return at_end and received.offset == offset and not received.data
 
     async def exit(self) -> TaskExecWaitResponse | None:
         """How the command ended, once it has; `None` if a call of its own has to ask."""
@@ -250,9 +219,7 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
     def _leave(self, reading: Collection[int], waiting: bool) -> None:
         """Leave all that the server does not go on with."""
         for received in self._streams.values():
-            finished = received.asked and received.ended
-            if not finished and received.descriptor not in reading:
-                received.leave()
+            received.part(reading)
         if not waiting and not (self._waits and self._exit is not None):
             self._waits_elsewhere = True
             self._exit = None
@@ -290,8 +257,7 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
 
     def _allow(self, received: _Received) -> None:
         """Let the server send more of a stream that is read here."""
-        received.until = received.first + _AHEAD
-        read = ExecFollowRead(file_descriptor=received.descriptor, until=received.until)  # type: ignore[arg-type]
+        read = ExecFollowRead(file_descriptor=received.descriptor, until=received.allow())  # type: ignore[arg-type]
         self._say(ExecFollowRequest(read=read))
 
     def _give_up_waiting(self) -> None:

@@ -21,6 +21,7 @@ from pytest_sandbox._proto.extensions_pb2 import (
 from ..transport.portal import portal
 from .open_stream import OpenStream
 from .output import STDERR, STDOUT
+from .received_stream import ReceivedStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -35,48 +36,21 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 RPC = "SandboxFollow"
 #: Sandboxes that one client creates by it at a time.
 MOST_CREATED = 32
-#: Bytes of a stream that may come ahead of its reader, and how many of them it has read when it
-#: lets more come.
-_AHEAD = 4 * 1024 * 1024
-_STEP = 1024 * 1024
-#: Bytes of a stream after which there is likely to be much more.
-_MUCH = 16 * 1024
 
 
-class _MainOutputReceived:
-    """What came of one stream, and was not read.
+class _MainOutputReceived(ReceivedStream):
+    """The output of a main process.
 
     Attributes:
-        descriptor: which, as messages name it.
-        came: that.
-        offset: behind what was read.
-        until: offset up to which the server was told to send; 0 if it was not told.
-        ended: whether the end came.
-        asked: whether it is read here.
-        elsewhere: whether it has to be read by a call of its own.
+        came: what was not read.
     """
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        super().__init__(descriptor)
         self.came: deque[SandboxFollowOutput] = deque()
-        self.offset = self.until = 0
-        self.ended = self.asked = self.elsewhere = False
-
-    @property
-    def under_way(self) -> bool:
-        """Whether it is read here, and goes on."""
-        return self.asked and not (self.ended or self.elsewhere)
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether so much was read that more should come before it is waited for."""
-        if self.ended:
-            return False
-        return self.offset > (self.until - _AHEAD + _STEP if self.until else _MUCH)
 
     def leave(self) -> None:
-        """Drop what was not read: it is read elsewhere."""
-        self.elsewhere = True
+        super().leave()
         self.came.clear()
 
 
@@ -183,20 +157,17 @@ class MainFollowing(OpenStream[SandboxFollowRequest, SandboxFollowResponse]):
         self._apart = True
         self._result = None
         for received in self._streams.values():
-            finished = received.asked and received.ended
-            if not finished and received.descriptor not in reading:
-                received.leave()
+            received.part(reading)
 
     def _tell(self) -> None:
         """Tell the server what is read here and has not ended."""
         for received in self._streams.values():
-            if received.under_way and not received.until:
+            if received.is_untold and not received.ended:
                 self._allow(received)
 
     def _allow(self, received: _MainOutputReceived) -> None:
         """Let the server send more of a stream that is read here."""
-        received.until = received.offset + _AHEAD
-        read = SandboxFollowRead(file_descriptor=received.descriptor, until=received.until)  # type: ignore[arg-type]
+        read = SandboxFollowRead(file_descriptor=received.descriptor, until=received.allow())  # type: ignore[arg-type]
         self._say(SandboxFollowRequest(read=read))
 
 

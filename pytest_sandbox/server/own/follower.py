@@ -6,7 +6,7 @@ exit code 0 are sent ahead, which saves asking for them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 
 from grpclib import GRPCError
 
@@ -17,13 +17,11 @@ from pytest_sandbox.engine import OutputLog
 from ..async_helpers import start
 from ..commands.execution import CommandExecution
 from ..rpc.answers import Room
-from ..rpc.call import AnyStream
 from ..rpc.errors import invalid
 from ..v1.router import CHUNK, exit_status
+from .call_follower import AHEAD, CallFollower
 from .stood_for import StoodFor
 
-#: Bytes of a stream that are sent before anybody asks for them: as much as a pipe holds.
-AHEAD = 64 * 1024
 #: Bytes of output that may wait for more of it where the caller wants it all: a message less.
 _HELD = 16 * 1024
 _EVERYTHING = 2**63
@@ -91,7 +89,7 @@ class _Output:
         return over and not (self.ended or self.closed) and (ahead or self.call is not None)
 
 
-class Follower:
+class Follower(CallFollower[pb.ExecFollowRequest, pb.ExecFollowResponse]):
     """Follows a command for one caller.
 
     Args:
@@ -111,10 +109,9 @@ class Follower:
         *,
         ahead: bool,
     ) -> None:
+        super().__init__(apart, room)
         self._execution = execution
         self._begin = begin
-        self._must_part = apart
-        self._room = room
         self._ahead = ahead
         credit = AHEAD if ahead else 0
         self._outputs = [
@@ -124,23 +121,9 @@ class Follower:
         self._exit_sent = self._failure_told = False
         self._parted_with_exit = False
         self._whole = self._is_slow = False
-        self._no_more_asked = False
         self._slow: asyncio.TimerHandle | None = None
-        self._mistake: Exception | None = None
-        self._changed = asyncio.Event()
         self._write: StoodFor | None = None
         self._writing: asyncio.Future[None] | None = None
-        #: Done when the caller knows that it has to make further calls by themselves.
-        self.apart: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def has_to_part(self) -> bool:
-        """Whether the caller has to be told, which is done soon."""
-        self._look()
-        return self._must_part() and not self.apart.done()
-
-    def _look(self) -> None:
-        """See whether something has changed."""
-        self._changed.set()
 
     async def everything(self, given: bytes) -> None:
         """The caller wants all there is.
@@ -176,17 +159,6 @@ class Follower:
     def _written(self, write: StoodFor) -> None:
         write.respond(router_pb2.TaskExecStdinWriteResponse())
         write.end()
-
-    async def listen(self, requests: AnyStream) -> None:
-        """Take what the caller asks for, until it asks for nothing more."""
-        try:
-            while (request := await requests.recv_message()) is not None:
-                await self._take(request)
-                self._look()
-        except Exception as error:
-            self._mistake = error
-        self._no_more_asked = True
-        self._look()
 
     async def _take(self, request: pb.ExecFollowRequest) -> None:
         asked = request.WhichOneof("payload")
@@ -248,48 +220,42 @@ class Follower:
             if self._exit_sent:
                 self._wait.end()
 
-    async def responses(self) -> AsyncGenerator[pb.ExecFollowResponse, None]:
-        """What the caller is sent."""
+    def _watch(self) -> Callable[[], None]:
         unwatch = [output.log.watch(self._look) for output in self._outputs]
         self._execution.at_end.append(self._look)
-        try:
-            async for response in self._responses():
-                yield response
-            if self._writing is not None:
-                await asyncio.wait({self._writing}, timeout=_REFUSED_WITHIN)
-        finally:
-            for undo in unwatch:
-                undo()
-            self._execution.at_end.remove(self._look)
-            if self._slow is not None:
-                self._slow.cancel()
-            if self._write is not None and self._execution.stdin.closed:
-                self._written(self._write)  # a moment before it knows itself
-            if self._writing is not None:
-                self._writing.cancel()
-            for call in (*(output.call for output in self._outputs), self._wait, self._write):
-                if call is not None:
-                    call.give_up()
-            self._parted()
 
-    async def _responses(self) -> AsyncGenerator[pb.ExecFollowResponse, None]:
-        while True:
-            self._changed.clear()
-            if self._mistake is not None:
-                raise self._mistake
-            if not (self._whole or self.apart.done()) and self._must_part():
-                yield self._parting()
-                self._parted()
-            response = await self._next()
-            if response is not None:
-                yield response
-            elif self._over():
-                return
-            elif self._is_slow:
-                self._is_slow = False
-                yield pb.ExecFollowResponse(started=True)
-            else:
-                await self._changed.wait()
+        def undo() -> None:
+            for each in unwatch:
+                each()
+            self._execution.at_end.remove(self._look)
+            self._give_up()
+
+        return undo
+
+    async def _last(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=_REFUSED_WITHIN)
+
+    def _give_up(self) -> None:
+        """Nothing more is said, whether or not there is more."""
+        if self._slow is not None:
+            self._slow.cancel()
+        if self._write is not None and self._execution.stdin.closed:
+            self._written(self._write)  # a moment before it knows itself
+        if self._writing is not None:
+            self._writing.cancel()
+        for call in (*(output.call for output in self._outputs), self._wait, self._write):
+            if call is not None:
+                call.give_up()
+
+    def _can_part(self) -> bool:
+        return not self._whole
+
+    def _meanwhile(self) -> pb.ExecFollowResponse | None:
+        if not self._is_slow:
+            return None
+        self._is_slow = False
+        return pb.ExecFollowResponse(started=True)
 
     def _parting(self) -> pb.ExecFollowResponse:
         for output in self._outputs:
@@ -299,12 +265,7 @@ class Follower:
         waiting = self._wait is not None and not self._exit_sent
         return pb.ExecFollowResponse(apart=True, reading=under_way, waiting=waiting)  # type: ignore[arg-type]
 
-    def _parted(self) -> None:
-        if not self.apart.done():
-            self.apart.set_result(None)
-
     async def _next(self) -> pb.ExecFollowResponse | None:
-        """What there is to say now; `None` for nothing."""
         response = pb.ExecFollowResponse()
         exited = self._execution.process.poll() is not None
         if self._whole and not self._whole_is_due(exited):
@@ -355,7 +316,6 @@ class Follower:
         return self._execution.process.lost is not None
 
     def _over(self) -> bool:
-        """Whether there will be nothing more to say."""
         if self._lost and not self._exit_sent:
             return True
         if any(output.lost and not output.closed for output in self._outputs):

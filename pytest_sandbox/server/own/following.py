@@ -1,12 +1,10 @@
 """Commands in one call each, which stands for those that start, read, and wait."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto import router_pb2
-from pytest_sandbox._shared.async_tasks import background
 
 from ..commands.execution import CommandExecution
 from ..model.state import State
@@ -15,6 +13,7 @@ from ..rpc.errors import invalid
 from ..rpc.handlers import unrecorded
 from ..rpc.middleware import Middleware
 from ..v1.router import start_command
+from .call_follower import Followers
 from .follower import Follower
 from .stood_for import StoodFor
 
@@ -26,8 +25,6 @@ _STOOD_FOR = (
     "TaskExecWait",
     "TaskExecPoll",
 )
-#: Seconds that a client has to hear that its calls are recorded or disturbed from now on.
-PATIENCE = 1.0
 
 
 class FollowServicer:
@@ -41,7 +38,7 @@ class FollowServicer:
     def __init__(self, state: State, middleware: Middleware) -> None:
         self._state = state
         self._middleware = middleware
-        self._followers: set[Follower] = set()
+        self._followers = Followers()
 
     @unrecorded
     async def ExecFollow(
@@ -79,20 +76,15 @@ class FollowServicer:
             call.lose()
             raise
         async with (
-            self._registered(follower, requests),
+            self._followers.listening(follower, requests),
             aclosing(follower.responses()) as responses,
         ):
             async for response in responses:
                 yield response
 
     async def tell(self) -> None:
-        """Calls are recorded or disturbed from now on: tell the clients to make them.
-
-        Returns when they know, so that the next call that one of them makes is seen.
-        """
-        told = [follower.apart for follower in self._followers if follower.has_to_part()]
-        if told:
-            await asyncio.wait(told, timeout=PATIENCE)
+        """Calls are recorded or disturbed from now on: return when the clients know."""
+        await self._followers.tell()
 
     def _disturbed(self) -> bool:
         return any(map(self._middleware.disturbs, _STOOD_FOR))
@@ -111,13 +103,3 @@ class FollowServicer:
         stood_for.respond(router_pb2.TaskExecStartResponse())
         stood_for.end()
         return execution
-
-    @asynccontextmanager
-    async def _registered(self, follower: Follower, requests: AnyStream) -> AsyncIterator[None]:
-        self._followers.add(follower)
-        listening = background(follower.listen(requests))
-        try:
-            yield
-        finally:
-            self._followers.remove(follower)
-            listening.cancel()

@@ -3,8 +3,7 @@
 Nothing of this is recorded: it goes on only while no call is recorded or disturbed.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import common_pb2
@@ -12,10 +11,9 @@ from pytest_sandbox._proto import extensions_pb2 as pb
 
 from ..model.sandbox import ServedSandbox
 from ..rpc.answers import Room
-from ..rpc.call import AnyStream
 from ..rpc.errors import invalid
 from ..v1.logs import CHUNK, LogText, output
-from .follower import AHEAD
+from .call_follower import AHEAD, CallFollower
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import OutputLog
@@ -86,54 +84,25 @@ class _Followed:
         )
 
 
-class MainFollower:
+class MainFollower(CallFollower[pb.SandboxFollowRequest, pb.SandboxFollowResponse]):
     """Follows a main process for one caller.
 
     Args:
         sandbox: whose.
         apart: whether further calls have to be made by themselves.
         room: waits until the client takes more of a large response.
-
-    Attributes:
-        apart: done when the caller knows that it has to make further calls by themselves.
     """
 
     def __init__(self, sandbox: ServedSandbox, apart: Callable[[], bool], room: Room) -> None:
+        generation = sandbox.generation
+        # Those about a sandbox that was restored, by another of its clients say, are about another
+        # main process.
+        super().__init__(lambda: apart() or sandbox.generation != generation, room)
         self._sandbox = sandbox
-        self._apart = apart
-        self._generation = sandbox.generation
-        self._room = room
         self._outputs = [_Followed(sandbox, each) for each in _DESCRIPTORS]
-        self._result_told = self._no_more_asked = False
-        self._mistake: Exception | None = None
-        self._changed = asyncio.Event()
-        self.apart: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._result_told = False
 
-    def has_to_part(self) -> bool:
-        """Whether the caller has to be told, which is done soon."""
-        self._changed.set()
-        return self._must_part() and not self.apart.done()
-
-    def _must_part(self) -> bool:
-        """Whether further calls have to be made by themselves.
-
-        Those about a sandbox that was restored, by another of its clients say: they are about
-        another main process.
-        """
-        return self._apart() or self._sandbox.generation != self._generation
-
-    async def listen(self, requests: AnyStream) -> None:
-        """Take what the caller asks for, until it asks for nothing more."""
-        try:
-            while (request := await requests.recv_message()) is not None:
-                self._take(request)
-                self._changed.set()
-        except Exception as error:
-            self._mistake = error
-        self._no_more_asked = True
-        self._changed.set()
-
-    def _take(self, request: pb.SandboxFollowRequest) -> None:
+    async def _take(self, request: pb.SandboxFollowRequest) -> None:
         asked = request.WhichOneof("payload")
         if asked == "read":
             asked_for = self._output(request.read.file_descriptor)
@@ -153,31 +122,16 @@ class MainFollower:
                 return each
         raise invalid(f"file_descriptor must be 1 (stdout) or 2 (stderr), not {descriptor}")
 
-    async def responses(self) -> AsyncGenerator[pb.SandboxFollowResponse, None]:
-        """What the caller is sent."""
-        look = self._changed.set
-        unwatch = [each.watch(look) for each in self._outputs]
-        self._sandbox.at_end.append(look)
-        try:
-            while True:
-                self._changed.clear()
-                if self._mistake is not None:
-                    raise self._mistake
-                if not self.apart.done() and self._must_part():
-                    yield self._parting()
-                    self._parted()
-                response = await self._next()
-                if response is not None:
-                    yield response
-                elif self._over():
-                    return
-                else:
-                    await self._changed.wait()
-        finally:
-            for undo in unwatch:
-                undo()
-            self._sandbox.at_end.remove(look)
-            self._parted()
+    def _watch(self) -> Callable[[], None]:
+        unwatch = [each.watch(self._look) for each in self._outputs]
+        self._sandbox.at_end.append(self._look)
+
+        def undo() -> None:
+            for each in unwatch:
+                each()
+            self._sandbox.at_end.remove(self._look)
+
+        return undo
 
     def _parting(self) -> pb.SandboxFollowResponse:
         under_way = [each.descriptor for each in self._outputs if each.under_way]
@@ -185,10 +139,6 @@ class MainFollower:
             each.closed = each.closed or not each.under_way
         self._no_more_asked = self._result_told = True
         return pb.SandboxFollowResponse(apart=True, reading=under_way)
-
-    def _parted(self) -> None:
-        if not self.apart.done():
-            self.apart.set_result(None)
 
     async def _next(self) -> pb.SandboxFollowResponse | None:
         told = [await each.next(self._room) for each in self._outputs]
@@ -200,7 +150,6 @@ class MainFollower:
         return response if response.ByteSize() else None
 
     def _over(self) -> bool:
-        """Whether there will be nothing more to say."""
         if self._sandbox.lost is not None or any(each.lost for each in self._outputs):
             return True  # by its own call, the caller gets the error
         return self._no_more_asked and not any(each.under_way for each in self._outputs)

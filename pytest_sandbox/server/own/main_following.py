@@ -1,12 +1,10 @@
 """Sandboxes whose main process is followed by the call that creates them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from pytest_sandbox._proto import extensions_pb2 as pb
-from pytest_sandbox._shared.async_tasks import background
 
 from ..model.state import State
 from ..rpc.call import AnyStream, ServedCall
@@ -14,7 +12,7 @@ from ..rpc.errors import failure, invalid
 from ..rpc.handlers import handler_of, unrecorded
 from ..rpc.idempotency import Outcomes, remembering
 from ..rpc.middleware import Middleware
-from .following import PATIENCE
+from .call_follower import Followers
 from .main_follower import MainFollower
 from .stood_for import StoodFor
 
@@ -49,7 +47,7 @@ class MainFollowServicer:
         self._middleware = middleware
         self._outcomes = outcomes
         self._servicer_of = servicer_of
-        self._followers: set[MainFollower] = set()
+        self._followers = Followers()
 
     @unrecorded
     async def SandboxFollow(
@@ -77,25 +75,17 @@ class MainFollowServicer:
             told.apart = True
             yield told
             return
-        self._followers.add(follower)
-        listening = background(follower.listen(requests))
-        try:
+        async with (
+            self._followers.listening(follower, requests),
+            aclosing(follower.responses()) as responses,
+        ):
             yield told
-            async with aclosing(follower.responses()) as responses:
-                async for response in responses:
-                    yield response
-        finally:
-            self._followers.remove(follower)
-            listening.cancel()
+            async for response in responses:
+                yield response
 
     async def tell(self) -> None:
-        """Calls are recorded or disturbed from now on: tell the clients to make them.
-
-        Returns when they know, so that the next call that one of them makes is seen.
-        """
-        told = [follower.apart for follower in self._followers if follower.has_to_part()]
-        if told:
-            await asyncio.wait(told, timeout=PATIENCE)
+        """Calls are recorded or disturbed from now on: return when the clients know."""
+        await self._followers.tell()
 
     def _watched(self) -> bool:
         """Whether a call about a sandbox has to be made by itself."""

@@ -97,7 +97,7 @@ async def test_what_is_dropped_while_there_is_no_room_is_no_end(server: Harness)
         return most
 
     follower = MainFollower(sandbox, lambda: False, room)
-    follower._take(read(STDOUT))
+    await follower._take(read(STDOUT))
     with pytest.raises(StopAsyncIteration):  # the error comes by another call
         await anext(follower.responses())
 

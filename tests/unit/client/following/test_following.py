@@ -12,7 +12,7 @@ from pytest_sandbox.client import Sandbox, exceptions
 from pytest_sandbox.client.process import following
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.engine import StoreFull
-from pytest_sandbox.server.own import follower
+from pytest_sandbox.server.own import call_follower
 
 from ..command_stubs import DONE, STARTED, WRITTEN, Serve, access_control, reads
 from ..stubs import router
@@ -162,7 +162,7 @@ def test_a_little_of_unread_output_comes_ahead(
     log = execution.process.stdout
     execution_here: Any = process._execution
     came = execution_here.following._streams[1].data
-    assert (len(came), log.end, log.full) == (follower.AHEAD, MIB, False)
+    assert (len(came), log.end, log.full) == (call_follower.AHEAD, MIB, False)
     monkeypatch.setattr(type(log), "capacity", MIB)
     assert process.stdout.read() == b"x" * MIB
 

@@ -17,7 +17,7 @@ from pytest_sandbox.client.transport.channels import Channels
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.engine import StoreFull
 from pytest_sandbox.inmemory import FakeSandboxes
-from pytest_sandbox.server.own import follower
+from pytest_sandbox.server.own import call_follower
 from pytest_sandbox.server.own.main_following import MainFollowServicer
 
 from ..command_stubs import Serve, creating
@@ -216,7 +216,7 @@ def test_a_little_of_unread_output_comes_ahead(
         item.data for output in following(sandbox)._streams[1].came for item in output.batch.items
     )
 
-    assert (len(came), log.end, log.had) == (follower.AHEAD, 9 * MIB, 0)
+    assert (len(came), log.end, log.had) == (call_follower.AHEAD, 9 * MIB, 0)
     assert sandbox.stderr.read() == "err"
     assert sandbox.stdout.read() == "x" * 9 * MIB
     assert log.had == 9 * MIB
