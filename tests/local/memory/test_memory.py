@@ -20,11 +20,11 @@ from pytest_sandbox.engine import (
 
 from ..conftest import is_forker, needs_root, shell
 from ..stories import ASKS_ECHO, ECHO, STORIES, THREADS
+from .talks import resumed, tells
 
 if TYPE_CHECKING:
     from pytest_sandbox.local import LocalEngine
     from pytest_sandbox.local.engine.task import LocalTask
-from .talks import resumed, tells
 
 pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
 

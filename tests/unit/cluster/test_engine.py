@@ -26,13 +26,13 @@ from pytest_sandbox.engine import (
 from pytest_sandbox.fakes import FakeEngine, VirtualClock
 
 from .nodes import Turns, cluster
+from .tasks import node_of, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_sandbox.cluster import Node, Placement
     from pytest_sandbox.cluster.task import ClusterTask
-from .tasks import node_of, read, write
 
 pytestmark = pytest.mark.asyncio
 

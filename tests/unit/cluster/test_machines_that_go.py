@@ -28,6 +28,7 @@ from pytest_sandbox.fakes import FakeEngine, VirtualClock
 from pytest_sandbox.remote.loopback import loopback_engine
 
 from .nodes import Turns, cluster
+from .tasks import node_of, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from pytest_sandbox.engine import Clock
     from pytest_sandbox.images import ImageStore
     from pytest_sandbox.remote.loopback import Loopback
-from .tasks import node_of, read, write
 
 pytestmark = pytest.mark.asyncio
 

@@ -15,12 +15,13 @@ from pytest_sandbox.client import Sandbox, exceptions
 from pytest_sandbox.server.own import follower
 from pytest_sandbox.server.own.following import FollowServicer
 
+from .calls import of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pytest_sandbox.client.transport.channels import Channels
     from pytest_sandbox.inmemory import FakeSandboxes
-from .calls import of
 
 # Where it breaks off
 
