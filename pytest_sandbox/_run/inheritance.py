@@ -10,10 +10,9 @@ out of the ones that it sends.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, field
 from pathlib import Path
+from typing import NamedTuple
 
-from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.namespaces_of import namespaces_of
 
 from .errors import EngineStartError
@@ -27,8 +26,7 @@ _SETTINGS = "run.json"
 _UNSET = f"unset {RUN_VARIABLE} to give it an engine of its own."
 
 
-@dataclass(frozen=True)
-class RunSettings:
+class RunSettings(NamedTuple):
     """What an inheriting process needs to know of a run.
 
     Attributes:
@@ -41,13 +39,13 @@ class RunSettings:
     version: str
     engine: str
     options: Mapping[str, str]
-    namespaces: list[int] = field(default_factory=lambda: namespaces_of("self"))
+    namespaces: list[int]
 
     def write(self, directory: Path) -> None:
         """Write them into the directory of the run."""
         # Complete once it has its name, whichever process reads it meanwhile.
         fresh = directory / f"{_SETTINGS}.new"
-        fresh.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        fresh.write_text(json.dumps(self._asdict()), encoding="utf-8")
         fresh.rename(directory / _SETTINGS)
 
     @classmethod
@@ -89,12 +87,15 @@ class RunSettings:
 
 def own_version() -> str:
     """The version of this package; empty if it is not installed."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import PackageNotFoundError, distribution
 
     try:
-        return version("pytest-sandbox")
+        installed = distribution(_APP)
     except PackageNotFoundError:
         return ""
+    # Not its `version`, which imports the parser of mails for the sake of this line.
+    text = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+    return next((line[9:] for line in text.splitlines() if line.startswith("Version: ")), "")
 
 
 def app_name(worker: str = "") -> str:

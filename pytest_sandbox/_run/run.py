@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pytest_sandbox._shared import real, run_directory
+from pytest_sandbox._shared.namespaces_of import namespaces_of
 from pytest_sandbox._shared.real import real_files
 
 from . import engine_process
@@ -93,7 +94,8 @@ class Run:
             options: the engine's, name to value as text.
         """
         if self._lease is not None:
-            RunSettings(own_version(), engine, options or {}).write(self.directory)
+            spaces = namespaces_of("self")
+            RunSettings(own_version(), engine, options or {}, spaces).write(self.directory)
         self._announcement = Announcement(str(self.directory))
 
     def conceal(self) -> None:

@@ -7,7 +7,7 @@ which wins over the default.
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,7 +19,6 @@ from pytest_sandbox._shared.engine_options import (
     parse_engine_options,
 )
 from pytest_sandbox._shared.image_names import HOST, may_name_image
-from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .declarations import ENGINE_PARAMETER, ENGINE_VARIABLE
@@ -41,8 +40,7 @@ _NETWORKS = ("none", "open")
 _POOLS = ("auto", "off")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The effective settings of a run.
 
     Attributes:

@@ -23,6 +23,9 @@ from .templates import copies, summary
 from .templates import fixtures as template_fixtures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
     import pytest
 
 _PARTS = (
@@ -45,7 +48,22 @@ _PARTS = (
 )
 
 
+class _Hooks:
+    """The hooks of a part, and nothing else: pytest looks at every name of a plugin, twice.
+
+    Args:
+        part: the module with the hooks.
+    """
+
+    def __init__(self, part: ModuleType) -> None:
+        hooks = {name: each for name, each in vars(part).items() if name.startswith("pytest_")}
+        vars(self).update(hooks)
+
+    def __dir__(self) -> Iterable[str]:
+        return vars(self)
+
+
 def register_parts(manager: pytest.PytestPluginManager) -> None:
     """Register them; pytest then calls their `pytest_configure` too."""
     for module in _PARTS:
-        manager.register(module, module.__name__)
+        manager.register(_Hooks(module), module.__name__)

@@ -16,7 +16,7 @@ ANY = "ANY"
 LEASE = "lease:"
 _MOST = 2**32 - 1
 # Modal has `H100!` for exactly that kind, and `B200+` for that or a newer one.
-_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*[!+]?")
+_KIND = r"[A-Za-z0-9][A-Za-z0-9 ._-]*[!+]?"
 
 
 class GpuRequest:
@@ -55,7 +55,7 @@ def parse_one(text: str) -> GpuRequest:
         raise ValueError(f"{count!r} is not a number of GPUs, as in 'H100:2'")
     if not kind:
         raise ValueError("it names no kind; use 'any' for any kind")
-    if not _KIND.fullmatch(kind):
+    if not re.fullmatch(_KIND, kind):
         kinds = [each.strip() for each in kind.split(",")]
         several = f"; for one of several, give the list {kinds}" if len(kinds) > 1 else ""
         raise ValueError(f"{kind!r} is not a kind of GPU, as in 'H100' or 'A100-80GB'{several}")

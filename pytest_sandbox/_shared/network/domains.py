@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
+# Compiled when they are first used: the name alone takes longer than to import the module.
+_NAME = rf"(?a){_LABEL}(\.{_LABEL})*"
 _LONGEST = 253
-_ADDRESS = re.compile(r"\d+(\.\d+){3}", re.ASCII)
+_ADDRESS = r"(?a)\d+(\.\d+){3}"
 #: A name with what surrounds it in URLs: a scheme, a port, a path.
-_URL = re.compile(r"^(?:\w+://)?(?:[^/@]*@)?([^/:@]+)(?::\d+)?(?:/.*)?$", re.ASCII)
+_URL = r"(?a)^(?:\w+://)?(?:[^/@]*@)?([^/:@]+)(?::\d+)?(?:/.*)?$"
 
 
 def canonical(name: str) -> str:
@@ -22,9 +23,9 @@ def is_pattern(pattern: object) -> bool:
     if not isinstance(pattern, str):
         return False
     name = canonical(pattern).removeprefix("*.")
-    if _ADDRESS.fullmatch(name):
+    if re.fullmatch(_ADDRESS, name):
         return False
-    return pattern == "*" or (len(name) <= _LONGEST and _NAME.fullmatch(name) is not None)
+    return pattern == "*" or (len(name) <= _LONGEST and re.fullmatch(_NAME, name) is not None)
 
 
 def problem_with_pattern(pattern: object) -> str:
@@ -39,9 +40,9 @@ def meant_by_pattern(text: object) -> str:
     """What may be meant by something that is no pattern; empty if that is not known."""
     if not isinstance(text, str):
         return ""
-    if _ADDRESS.fullmatch(text.partition("/")[0]) or text.count(":") > 1:
+    if re.fullmatch(_ADDRESS, text.partition("/")[0]) or text.count(":") > 1:
         return f"{text!r} is for cidr_allowlist"
-    name = _URL.sub(r"\1", text.strip())
+    name = re.sub(_URL, r"\1", text.strip())
     if name.startswith((".", "*")):
         name = f"*.{name.lstrip('*.')}"
     return f"did you mean {name!r}?" if name != text and is_pattern(name) else ""

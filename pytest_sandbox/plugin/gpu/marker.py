@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_sandbox._shared.gpus.kinds import misspelt
 from pytest_sandbox._shared.gpus.requests import GpuRequest, in_words, parse
 from pytest_sandbox._shared.suggestions import did_you_mean
 
@@ -113,5 +112,7 @@ def misspelt_kinds(wanted: GpusWanted, there: Sequence[str]) -> list[str]:
         wanted: what a test asks for.
         there: names of devices of the machine.
     """
+    from pytest_sandbox._shared.gpus.kinds import misspelt  # late: few runs need it
+
     pairs = [(each.kind, misspelt(each.kind, there)) for each in wanted.requests if each.kind]
     return [f"{kind!r} is no kind: did you mean {meant!r}?" for kind, meant in pairs if meant]

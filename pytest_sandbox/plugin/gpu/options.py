@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
-from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 _MODES = ("auto", "skip", "require", "fake")
 
 
-@dataclass(frozen=True)
-class GpuSettings:
+class GpuSettings(NamedTuple):
     """What a run does with tests that need GPUs.
 
     Attributes:

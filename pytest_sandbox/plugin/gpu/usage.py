@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The names under which a test's report tells of these.
 UNUSED, UNMARKED = "gpu-unused", "gpu-unmarked"
-_NODE = re.compile(r"/dev/nvidia\d+")
+_NODE = r"/dev/nvidia\d+"
 #: There is one wherever the driver is loaded and used.
 _CONTROL = "/dev/nvidiactl"
 
@@ -69,6 +69,6 @@ def _open_nodes() -> set[str]:
             path = os.readlink(f"/proc/self/fd/{fd}")
         except OSError:
             continue  # that of listdir
-        if _NODE.fullmatch(path):
+        if re.fullmatch(_NODE, path):
             found.add(path)
     return found
