@@ -2,14 +2,17 @@
 
 `h2` checks all that a hostile peer could send, and makes objects of each frame, header and state:
 half of the time that a call takes. Here frames are read and written as their bytes. What the
-connection itself says, few times in its life (settings, pings, its end), is left to `h2`, and so
-are its rules about windows. The peer can be any HTTP/2 client or server.
+connection itself says, few times in its life (pings, its end), is left to `h2`, and so are its
+rules about windows. The peer can be any HTTP/2 client or server.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import deque
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
 from h2.events import (
     DataReceived,
@@ -17,7 +20,6 @@ from h2.events import (
     RemoteSettingsChanged,
     RequestReceived,
     ResponseReceived,
-    SettingsAcknowledged,
     StreamEnded,
     StreamReset,
     TrailersReceived,
@@ -30,109 +32,98 @@ from h2.exceptions import (
     StreamClosedError,
     TooManyStreamsError,
 )
-from h2.settings import SettingCodes, Settings
+from h2.settings import SettingCodes
 from h2.windows import WindowManager
 from hpack import HPACKError
 
-from . import frames
+from . import frames, settings
 from .frames import Frame, FrameReader, head
 from .headers import HeaderDecoder, HeaderEncoder
+from .plain_stream import PlainStream, opened
+from .settings import EndSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from h2.connection import H2Connection, H2ConnectionStateMachine
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
 
 E = TypeVar("E", bound=Event)
-
-
-class PlainStream:
-    """The state of one call that is under way.
-
-    Attributes:
-        outbound: bytes that the peer takes of it.
-        inbound: those that it may send.
-        answered: whether headers came from the server.
-        ended: whether all was sent.
-        peer_ended: whether all has come.
-    """
-
-    __slots__ = ("answered", "ended", "inbound", "outbound", "peer_ended")
-
-    #: For grpclib: it is forgotten when both ends have ended it.
-    open, closed = True, False
-
-    def __init__(self, outbound: int, inbound: int) -> None:
-        self.outbound = outbound
-        self.inbound = WindowManager(inbound)
-        self.answered = False
-        self.ended = False
-        self.peer_ended = False
+#: The state of a connection whose end was said by neither end.
+_OPEN = SimpleNamespace(state=ConnectionState.CLIENT_OPEN)
 
 
 class PlainConnection:
     """One end of a connection, with what grpclib uses of `H2Connection`.
 
     Args:
-        whole: speaks for the connection itself; nothing was said yet.
-        settings: what differs from what `h2` begins with.
+        kind: of the connection that speaks for itself, if need be.
+        config: of that.
+        own: settings that differ from what `h2` begins with.
 
     Attributes:
         streams: the calls under way, by the ids of their streams.
+        local_settings: what this end has said of itself.
+        remote_settings: what the peer has said of itself.
+        max_outbound_frame_size: bytes of a frame that the peer takes.
     """
 
-    def __init__(self, whole: H2Connection, settings: Mapping[SettingCodes | int, int]) -> None:
+    max_outbound_frame_size = settings.SMALLEST_FRAME
+    _whole: H2Connection | None = None
+
+    def __init__(
+        self,
+        kind: type[H2Connection],
+        config: H2Configuration,
+        own: Mapping[SettingCodes | int, int],
+    ) -> None:
+        self._kind = kind
+        self._config = config
+        self._is_client = is_client = bool(config.client_side)
+        most = kind.DEFAULT_MAX_HEADER_LIST_SIZE
         # Said at once, they need no second frame, and no second answer.
-        whole.local_settings = Settings(
-            client=bool(whole.config.client_side),
-            initial_values={**whole.local_settings, **settings},  # type: ignore[dict-item]
-        )
-        whole.max_inbound_frame_size = whole.local_settings.max_frame_size
+        self.local_settings = settings.first_settings(most, own, client=is_client)
+        self.remote_settings = EndSettings()
         self.streams: dict[int, PlainStream] = {}
-        self._whole = whole
-        self._is_client = bool(whole.config.client_side)
+        self._changes: deque[Mapping[int, int]] = deque()  # of ours, until the peer knows them
         self._encoder = HeaderEncoder()
-        self._decoder = HeaderDecoder(whole.DEFAULT_MAX_HEADER_LIST_SIZE)
+        self._decoder = HeaderDecoder(most)
         self._outbound = frames.FIRST_WINDOW
         self._inbound = WindowManager(frames.FIRST_WINDOW)
         self._newest = 0  # id of a stream: only clients begin one
-        preface = b"" if self._is_client else frames.PREFACE
-        self._reader = FrameReader(whole.max_inbound_frame_size, preface)
+        preface = b"" if is_client else frames.PREFACE
+        self._reader = FrameReader(self.local_settings.max_frame_size, preface)
         self._unfinished: Frame | None = None
         self._out = bytearray()
         self._events: list[Event] = []
-        if not self._is_client:
-            whole.receive_data(frames.PREFACE)
 
     # The connection itself
 
-    @property
-    def state_machine(self) -> H2ConnectionStateMachine:
-        """Says whether it is closed."""
-        return self._whole.state_machine
+    def _speaker(self) -> H2Connection:
+        """Speaks for the connection, of which few ever say anything but settings."""
+        if self._whole is None:
+            self._whole = self._kind(self._config)
+            self._whole.initiate_connection()
+            if not self._is_client:
+                self._whole.receive_data(frames.PREFACE)
+            self._whole.clear_outbound_data_buffer()
+        return self._whole
 
     @property
-    def local_settings(self) -> Settings:
-        """What this end has said of itself."""
-        return self._whole.local_settings
-
-    @property
-    def remote_settings(self) -> Settings:
-        """What the peer has said of itself."""
-        return self._whole.remote_settings
-
-    @property
-    def max_outbound_frame_size(self) -> int:
-        """Bytes of a frame that the peer takes."""
-        return self._whole.max_outbound_frame_size
+    def state_machine(self) -> Any:
+        """Its `state` says whether the connection is closed."""
+        return _OPEN if self._whole is None else self._whole.state_machine
 
     def initiate_connection(self) -> None:
         """Say what comes first."""
-        self._whole.initiate_connection()
+        if self._is_client:
+            self._out += frames.PREFACE
+        self.update_settings(self.local_settings)
 
-    def update_settings(self, settings: Mapping[SettingCodes | int, int]) -> None:
+    def update_settings(self, changes: Mapping[SettingCodes | int, int]) -> None:
         """Tell the peer what changes."""
-        self._whole.update_settings(dict(settings))
+        self._send(frames.SETTINGS, 0, 0, settings.written(changes))
+        self._changes.append(dict(changes))
 
     def increment_flow_control_window(self, increment: int) -> None:
         """Let the peer send so many more bytes, of all calls together."""
@@ -141,18 +132,20 @@ class PlainConnection:
 
     def ping(self, data: bytes) -> None:
         """Ask whether the peer is there."""
-        self._whole.ping(data)
+        self._speaker().ping(data)
 
     def data_to_send(self) -> bytes:
         """The bytes to be sent, which are forgotten."""
-        first = self._whole.data_to_send()
+        if self._whole is not None:
+            self._out += self._whole.data_to_send()
         out = bytes(self._out)
         self._out.clear()
-        return first + out if first else out
+        return out
 
     def forget(self) -> None:
         """Let `h2` refer to itself no more: nothing comes from now on."""
-        vars(self._whole).pop("_frame_dispatch_table", None)
+        if self._whole is not None:
+            vars(self._whole).pop("_frame_dispatch_table", None)
 
     # Calls: what is sent
 
@@ -294,8 +287,10 @@ class PlainConnection:
                 self._window_update_came(frame)
             elif frame.kind == frames.RST_STREAM:
                 self._reset_came(frame)
-            else:
-                self._another_came(frame)
+            elif frame.kind == frames.SETTINGS:
+                self._settings_came(frame)
+            else:  # pings, the end of the connection, or what is to be ignored
+                events += self._speaker().receive_data(frame.whole())
         return events
 
     def _data_came(self, frame: Frame) -> None:
@@ -374,9 +369,9 @@ class PlainConnection:
         if not increment:
             raise ProtocolError("a window is opened by nothing")
         if not frame.stream_id:
-            self._outbound = _opened(self._outbound, increment)
+            self._outbound = opened(self._outbound, increment)
         elif stream := self.streams.get(frame.stream_id):
-            stream.outbound = _opened(stream.outbound, increment)
+            stream.outbound = opened(stream.outbound, increment)
         else:
             self._check_is_old(frame)
         self._events.append(_event(WindowUpdated, frame.stream_id, delta=increment))
@@ -394,33 +389,39 @@ class PlainConnection:
         if not 0 < frame.stream_id <= self._newest:
             raise ProtocolError(f"there was no call on the stream {frame.stream_id}")
 
-    def _another_came(self, frame: Frame) -> None:
-        """Settings, pings, the end of the connection, or what is to be ignored."""
-        events = self._whole.receive_data(frame.whole())
-        for event in events:
-            if isinstance(event, RemoteSettingsChanged):
-                self._remote_changed(event)
-            elif isinstance(event, SettingsAcknowledged):
-                self._local_changed(event)
-        self._events += events
+    def _settings_came(self, frame: Frame) -> None:
+        if frame.stream_id:
+            raise ProtocolError("the settings of a connection come with a stream")
+        if frame.flags & frames.ACK:
+            if frame.payload:
+                raise ProtocolError("settings are acknowledged and changed at once")
+            if self._changes:
+                self._local_changed(self._changes.popleft())
+            return
+        said = settings.read(frame.payload)
+        self._remote_changed(said)
+        self._send(frames.SETTINGS, frames.ACK, 0, b"")
+        event = RemoteSettingsChanged.__new__(RemoteSettingsChanged)
+        event.changed_settings = cast("Any", said)  # grpclib looks for codes only
+        self._events.append(event)
 
-    def _remote_changed(self, event: RemoteSettingsChanged) -> None:
-        table = event.changed_settings.get(SettingCodes.HEADER_TABLE_SIZE)
-        if table is not None:
-            self._encoder.shrink_table(table.new_value)
-        window = event.changed_settings.get(SettingCodes.INITIAL_WINDOW_SIZE)
-        if window is not None:
-            more = window.new_value - (window.original_value or 0)
-            for stream in self.streams.values():
-                stream.outbound = _opened(stream.outbound, more)
+    def _remote_changed(self, said: Mapping[int, int]) -> None:
+        before = self.remote_settings.initial_window_size
+        self.remote_settings.update(said)
+        self.max_outbound_frame_size = self.remote_settings.max_frame_size
+        if SettingCodes.HEADER_TABLE_SIZE in said:
+            self._encoder.shrink_table(said[SettingCodes.HEADER_TABLE_SIZE])
+        more = self.remote_settings.initial_window_size - before
+        for stream in self.streams.values():
+            stream.outbound = opened(stream.outbound, more)
 
-    def _local_changed(self, event: SettingsAcknowledged) -> None:
-        self._reader.largest = self._whole.max_inbound_frame_size
-        window = event.changed_settings.get(SettingCodes.INITIAL_WINDOW_SIZE)
-        if window is not None:
-            more = window.new_value - (window.original_value or 0)
-            for stream in self.streams.values():
-                stream.inbound.window_opened(more)
+    def _local_changed(self, said: Mapping[int, int]) -> None:
+        before = self.local_settings.initial_window_size
+        self.local_settings.update(said)
+        self._reader.largest = self.local_settings.max_frame_size
+        more = self.local_settings.initial_window_size - before
+        for stream in self.streams.values():
+            stream.inbound.window_opened(more)
 
 
 def _event(kind: type[E], stream_id: int, **attributes: Any) -> E:
@@ -441,9 +442,3 @@ def _error_code(code: int) -> ErrorCodes | int:
         return ErrorCodes(code)
     except ValueError:
         return code
-
-
-def _opened(window: int, more: int) -> int:
-    if window + more > frames.LAST_31:
-        raise FlowControlError("a window is larger than windows can be")
-    return window + more

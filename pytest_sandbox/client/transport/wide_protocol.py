@@ -48,7 +48,8 @@ class WideProtocol(H2Protocol, OneBuffer):
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin a connection."""
         self.frames = frames = PlainConnection(
-            H2Connection(config=self.h2_config),
+            H2Connection,
+            self.h2_config,
             {
                 SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
                 SettingCodes.MAX_FRAME_SIZE: FRAME,

@@ -87,10 +87,12 @@ class ServedProtocol(H2Protocol, OneBuffer):
             transport.abort()
             return
         self._transport = self._connected = transport = JoinedWrites(transport)
-        self._frames = frames = Frames(config=self.h2_config)
         if self._plain:
             settings = {**_settings(self.config), SettingCodes.MAX_FRAME_SIZE: _PLAIN_FRAME}
-            self._frames = frames = cast("Frames", PlainConnection(frames, settings))
+            frames = cast("Frames", PlainConnection(Frames, self.h2_config, settings))
+        else:
+            frames = Frames(config=self.h2_config)
+        self._frames = frames
         frames.initiate_connection()
         connection = _Connection(frames, transport, config=self.config)
         self.connection = connection

@@ -39,11 +39,15 @@ TRAILERS = [("grpc-status", "0")]
 
 
 def plain(*, client: bool) -> H2Connection:
-    return cast("H2Connection", PlainConnection(whole(client=client), {}))
+    return cast("H2Connection", PlainConnection(H2Connection, config(client=client), {}))
 
 
 def whole(*, client: bool) -> H2Connection:
-    return H2Connection(H2Configuration(client_side=client, header_encoding="utf-8"))
+    return H2Connection(config(client=client))
+
+
+def config(*, client: bool) -> H2Configuration:
+    return H2Configuration(client_side=client, header_encoding="utf-8")
 
 
 def headers_of(event: Any) -> list[tuple[str, str]]:
@@ -287,6 +291,10 @@ WRONG = {
         [head(16_000, 1, 0, 3) + bytes(16_000), *([head(16_000, 9, 0, 3) + bytes(16_000)] * 5)]
     ),
     "settings of a stream": head(0, 4, 0, 1),
+    "settings of the wrong length": head(5, 4, 0, 0) + bytes(5),
+    "settings that are acknowledged and changed": head(6, 4, 1, 0) + bytes(6),
+    "a frame size that is too small": head(6, 4, 0, 0) + b"\0\5\0\0\x3f\xff",
+    "a first window that is too large": head(6, 4, 0, 0) + b"\0\4\x80\0\0\0",
 }
 
 
