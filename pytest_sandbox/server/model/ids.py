@@ -8,6 +8,7 @@ import random
 import re
 import secrets
 import string
+from binascii import b2a_base64
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from ..rpc.errors import invalid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ALPHABET = string.digits + string.ascii_letters
-_LENGTH = 22
+#: Letters and digits of an id, and random bytes from which Base64 makes them.
+_LENGTH, _BYTES = 22, 17
+#: What stands for the two signs of Base64.
+_NO_SIGNS = bytes.maketrans(b"+/", b"Xx")
 #: Of ids of the second version: https://github.com/ulid/spec, with a time that is always the same.
 _ULID_ALPHABET = string.digits + "ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_RANDOM = 24
@@ -66,12 +69,8 @@ class Ids:
 
     def new(self, prefix: str) -> str:
         """A new id such as `sb-4f0…`: the prefix, a dash and 22 random letters and digits."""
-        number = self._bits(128)
-        digits = []
-        for _ in range(_LENGTH):
-            number, digit = divmod(number, 62)
-            digits.append(_ALPHABET[digit])
-        return f"{prefix}-{''.join(digits)}"
+        digits = b2a_base64(self._bits(8 * _BYTES).to_bytes(_BYTES, "big"))[:_LENGTH]
+        return f"{prefix}-{digits.translate(_NO_SIGNS).decode()}"
 
     def sandbox(self, family: Family) -> str:
         """A new id of a sandbox."""
