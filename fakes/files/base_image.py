@@ -79,6 +79,5 @@ def filesystem(start: DiskSnapshot, now_ns: Callable[[], int]) -> Filesystem:
     """What a sandbox sees that starts with these files: shared memory has a disk of its own."""
     fs = Filesystem(start.restore(now_ns))
     with suppress(OSError):  # an image may have something else there
-        fs.mount("/dev/shm", Disk(now_ns, size=start.size), permanent=True)
-        fs.chmod("/dev/shm", 0o1777)
+        fs.mount("/dev/shm", Disk(now_ns, size=start.size, mode=0o1777), permanent=True)
     return fs

@@ -61,6 +61,7 @@ class Disk:
         size: bytes of content that there is room for, if there is no `start`.
         start: what it starts out as, instead of an empty directory.
         shared: whether it belongs to no tree, and a copy of a tree has the same one.
+        mode: the permission bits of its top directory, if there is no `start`.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Disk:
         size: int = DISK,
         start: DiskSnapshot | None = None,
         shared: bool = False,
+        mode: int = 0o755,
     ) -> None:
         self.now_ns = now_ns
         self._shared = shared
@@ -80,7 +82,7 @@ class Disk:
         else:
             self._table = CowMap()
             self._next_number, self.size, self._used = ROOT + 1, size, 0
-            self.put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
+            self.put(Directory(ROOT, mode, now_ns(), parent=ROOT))
         self.watches = Watches(partial(_spot_of, self._table))
 
     def snapshot(self) -> DiskSnapshot:

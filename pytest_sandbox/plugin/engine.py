@@ -13,7 +13,7 @@ from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, ISOLATION
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 from pytest_sandbox._shared.real import real_files
 
-from .options import engine_of, settings, settings_for
+from .options import chosen_engine, settings, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -296,7 +296,8 @@ ENGINE = pytest.StashKey[EngineSession]()
 
 def session_of(item: pytest.Item) -> EngineSession:
     """The session of the engine that a test uses."""
-    return item.config.stash[ENGINE].with_engine(engine_of(item))
+    session, chosen = item.config.stash[ENGINE], chosen_engine(item)
+    return session.with_engine(chosen) if chosen else session
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -29,7 +29,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = wanted_gpus(item)
     if wanted is not None:
         give_gpus(item, wanted)
-    elif not is_in_cloud(item) and (of_sandboxes := gpus_of_sandboxes(item)) is not None:
+    elif (of_sandboxes := gpus_of_sandboxes(item)) is not None and not is_in_cloud(item):
         from .missing import skip_without
 
         skip_without(item, of_sandboxes)
