@@ -22,11 +22,13 @@ from pytest_sandbox._shared.network.engine_address import RemoteAddress
 from pytest_sandbox.cluster import ClusterEngine, Node
 from pytest_sandbox.cluster.on_ray import groups as groups_module
 from pytest_sandbox.cluster.on_ray import nodes as nodes_module
+from pytest_sandbox.cluster.on_ray import ray_calls
 from pytest_sandbox.cluster.on_ray.placer import RayPlacer
 from pytest_sandbox.engine import (
     EndCause,
     Engine,
     EngineInfo,
+    EngineUnavailable,
     Gpus,
     Limits,
     ProcessSpec,
@@ -381,6 +383,55 @@ async def test_a_cluster_is_reached_through_its_client_server(
     )
     address = f"ray://127.0.0.1:{CLIENT_SERVER}"
     assert "2 passed" in await outcome(cluster.address, engine=address)
+
+
+TEST_THAT_KILLS_ITS_RUN = """
+import os, signal
+from pathlib import Path
+
+def test_it(sandbox_factory):
+    sandbox_factory(cpu=1).run("true")
+    sandbox_factory(cpu=1, memory=64).terminate(wait=True)  # what it had is kept
+    for thread in Path("/proc/self/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)  # the engine process is one of these
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_what_a_run_had_is_given_back_although_it_was_killed(
+    started: Started, cluster: Any, tmp_path: Path, outcome: Outcome
+) -> None:
+    before = groups()
+    (tmp_path / "test_it.py").write_text(TEST_THAT_KILLS_ITS_RUN)
+    assert "passed" not in await outcome(cluster.address)
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        new = {key: state for key, state in groups().items() if key not in before}
+        if set(new.values()) == {"REMOVED"}:
+            break
+        assert time.monotonic() < deadline, new
+        await asyncio.sleep(0.05)
+    assert len(new) == 2
+
+
+async def test_a_head_that_hangs_is_an_error_and_sandboxes_that_run_go_on(
+    started: Started, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await create(started.engine, TaskSpec())
+    asking = TaskSpec(requests=Requests(cpus=0.5))
+    head = cluster.head_node.all_processes["gcs_server"][0].process.pid
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_calls, "LIMIT", 0.5)
+        os.kill(head, signal.SIGSTOP)
+        try:
+            with pytest.raises(EngineUnavailable, match="the Ray cluster has not answered for"):
+                await started.engine.create(asking)
+            await run(running, "true")
+        finally:
+            os.kill(head, signal.SIGCONT)
+    for task in (running, await asyncio.wait_for(create(started.engine, asking), TIMEOUT)):
+        await task.kill()
 
 
 async def test_the_doctor_says_what_the_nodes_have(started: Started, cluster: Any) -> None:
