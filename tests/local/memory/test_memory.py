@@ -130,7 +130,8 @@ async def ahead(engine: LocalEngine, image: MemorySnapshot) -> LocalTask:
     while not pool.depends_on(files):
         assert asyncio.get_running_loop().time() < deadline, "none was ever made"
         await asyncio.sleep(0.001)
-    return await asyncio.shield(pool.tasks[-1])
+    prepared = next(one for one in pool._prepared if one.shape.image == files)
+    return await asyncio.shield(prepared.making)
 
 
 async def test_what_a_copy_starts_has_the_next_number(engine: LocalEngine) -> None:

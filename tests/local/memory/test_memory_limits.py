@@ -201,8 +201,11 @@ async def test_nothing_is_left_of_copies(engine: LocalEngine) -> None:
         await copy.task.kill()
     await source.task.kill()
     await engine.forget(image)
-    await engine.memory.make_room()  # else there may be a sandbox that was made ahead
-    until(lambda: all(map(is_forker, descendants(zygote))), "what gave pages to the copies is gone")
+    deadline = asyncio.get_running_loop().time() + 30
+    while not all(map(is_forker, descendants(zygote))):  # what gave pages to the copies is gone
+        assert asyncio.get_running_loop().time() < deadline
+        await engine.memory.make_room()  # else there may be a sandbox that was made ahead
+        await asyncio.sleep(0.01)
     # The kernel frees a file system with the last descriptor and mount of it. Only those helpers
     # had it mounted, each in a mount namespace of its own.
     assert not images & (open_filesystems(ours) | open_filesystems(zygote))
