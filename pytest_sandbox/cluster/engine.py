@@ -284,7 +284,7 @@ class ClusterEngine(
         return self._snapshots.frees(snapshot)
 
     def lost(self, snapshot: AnySnapshot) -> str:
-        """Where a snapshot was, with which it is gone; empty if it is there."""
+        """Where a snapshot was, with which it is gone, and what to do; empty if it is there."""
         return self._snapshots.lost(snapshot)
 
     async def export(

@@ -202,7 +202,7 @@ class ClusterSnapshots:
     def lost(self, snapshot: AnySnapshot) -> str:
         """Where a snapshot was, with which it is gone; empty if it is there, or was forgotten."""
         name = self._lost.get(snapshot)
-        return f"it was on {name}, which is gone" if name else ""
+        return f"it was on {name}, which is gone: make it again" if name else ""
 
     def lose(self, node: Node) -> None:
         """Forget what was on a node that is gone."""

@@ -275,7 +275,7 @@ class SupportsForget(Ability):
         return True
 
     def lost(self, snapshot: AnySnapshot) -> str:
-        """Why a snapshot is gone that nobody forgot: `"it was on NAME, which is gone"`.
+        """Why a snapshot is gone that nobody forgot, and what to do: `"it was on NAME, which …"`.
 
         Empty while it is there, as it always is for an engine of one machine.
         """

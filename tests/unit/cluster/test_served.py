@@ -58,7 +58,7 @@ async def test_a_snapshot_that_is_gone_with_a_machine_says_which() -> None:
     async with served() as (server, placer, _engines):
         image_id = await files_image(server, await server.create())
         await placer.lose(placer.nodes[0])
-        with refused(Status.NOT_FOUND, image_id, "it was on n0, which is gone"):
+        with refused(Status.NOT_FOUND, image_id, "it was on n0, which is gone: make it again"):
             await server.create(image_id=image_id)
 
 
