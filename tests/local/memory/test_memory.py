@@ -131,7 +131,9 @@ async def ahead(engine: LocalEngine, image: MemorySnapshot) -> LocalTask:
         assert asyncio.get_running_loop().time() < deadline, "none was ever made"
         await asyncio.sleep(0.001)
     prepared = next(one for one in pool._prepared if one.shape.image == files)
-    return await asyncio.shield(prepared.making)
+    made = await asyncio.shield(prepared.making)
+    await asyncio.sleep(0)  # in which the pool has it begin the restore
+    return made
 
 
 async def test_what_a_copy_starts_has_the_next_number(engine: LocalEngine) -> None:
