@@ -8,17 +8,13 @@ from . import real
 from .selector import UnboundedSelector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
 T = TypeVar("T")
 
 #: Seconds of real time that the loop waits for functions in threads before it counts as idle.
 THREADS_IDLE_AFTER = 1.0
-#: Busy turns of the loop in which the kernel is not asked for input, if the loop watches nothing
-#: but its own wake-up descriptor. What writes to that has put its callback in the loop already;
-#: only the handlers of signals come through it, and they wait for this many turns at most.
-_UNASKED = 16
 
 
 class IdleEventLoop(asyncio.SelectorEventLoop):
@@ -90,43 +86,18 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
         return bool(waiters) or (self.on_idle is not None and self.on_idle())
 
 
-class _IdleSelector(selectors.BaseSelector):
+class _IdleSelector(UnboundedSelector):
     """A selector that calls `IdleEventLoop.idle` before it waits."""
 
     def __init__(self, loop: IdleEventLoop) -> None:
-        self._selector = UnboundedSelector()
+        super().__init__()
         self._loop = loop
-        self._registered = 0
-        self._unasked = 0
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        key = self._selector.register(fileobj, events, data)
-        self._registered += 1
-        return key
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        key = self._selector.unregister(fileobj)
-        self._registered -= 1
-        return key
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._selector.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout == 0 and self._registered <= 1 and self._unasked < _UNASKED:
-            self._unasked += 1
-            return []
-        self._unasked = 0
-        if self._loop.watched and (timeout is None or timeout > 0):
+        if timeout != 0 and self._loop.watched:
             idle_after = self._loop.idle_after
             if timeout is None or timeout > idle_after:
-                ready = self._selector.select(idle_after)
+                ready = self.ask(idle_after)  # also for no time: it is idle only if nothing came
                 if ready or self._loop.idle():
                     return ready
-        return self._selector.select(timeout)
-
-    def close(self) -> None:
-        self._selector.close()
-
-    def get_map(self) -> "Mapping[Any, selectors.SelectorKey]":
-        return self._selector.get_map()
+        return super().select(timeout)

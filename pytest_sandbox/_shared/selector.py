@@ -1,4 +1,4 @@
-"""A selector that still works where the kernel watches no more descriptors."""
+"""A selector that asks the kernel seldom, and works where that watches no more descriptors."""
 
 import asyncio
 import errno
@@ -14,6 +14,13 @@ T = TypeVar("T")
 #: What `epoll_ctl(2)` says when it cannot watch one more: the user's bound is reached
 #: (`fs.epoll.max_user_watches`), or there is no memory for it.
 _REFUSALS = frozenset({errno.ENOSPC, errno.ENOMEM})
+#: Turns of an event loop that has more to do in which the kernel is not asked for input: the
+#: question takes as long as the step of a task, and what comes meanwhile waits for so many of these
+#: at most.
+UNASKED = 3
+#: The same for a loop that watches nothing but its own wake-up descriptor. What writes to that has
+#: put its callback in the loop already; only the handlers of signals come through it.
+_UNASKED_ALONE = 16
 
 
 class UnboundedSelector(selectors.BaseSelector):
@@ -29,8 +36,15 @@ class UnboundedSelector(selectors.BaseSelector):
 
     def __init__(self, first: selectors.BaseSelector | None = None) -> None:
         self._selector = first or selectors.DefaultSelector()
+        self._registered = 0
+        self._unasked = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = self._register(fileobj, events, data)
+        self._registered += 1
+        return key
+
+    def _register(self, fileobj: Any, events: int, data: Any) -> selectors.SelectorKey:
         try:
             return self._selector.register(fileobj, events, data)
         except OSError as error:
@@ -40,12 +54,24 @@ class UnboundedSelector(selectors.BaseSelector):
         return self._selector.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._selector.unregister(fileobj)
+        key = self._selector.unregister(fileobj)
+        self._registered -= 1
+        return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._selector.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready. A loop that has more to do gives no time to wait."""
+        most = UNASKED if self._registered > 1 else _UNASKED_ALONE
+        if timeout == 0 and self._unasked < most:
+            self._unasked += 1
+            return []
+        return self.ask(timeout)
+
+    def ask(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready, which the kernel is asked in any case."""
+        self._unasked = 0
         return self._selector.select(timeout)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.collector import begin_to_serve
 from pytest_sandbox._shared.engine_options import TOKEN_VARIABLE, parse_engine_options
+from pytest_sandbox._shared.selector import UNASKED
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pytest_sandbox.server")
 
-#: Turns of the event loop from a message of the zygote to the next request: it is read, a future
-#: has its result, and two coroutines go on.
-_TURNS = 4
+#: Turns of the event loop from a message of the zygote to the next request: it is asked for and
+#: read, a future has its result, and two coroutines go on.
+_TURNS = UNASKED + 4
 
 
 def run_engine(options: argparse.Namespace) -> int:
