@@ -80,3 +80,38 @@ async def test_a_command_is_one_message_there_and_two_back(
     there = [[frames.DATA, *begin]] * 3 if later else [begin, [frames.DATA]] * 2 + [begin]
     assert written[0][: len(there)] == there
     await way.close()
+
+
+@pytest.mark.asyncio
+async def test_a_life_is_three_messages_there_and_four_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is a record of TLS, a call of the kernel at either end, and what wakes a process."""
+    monkeypatch.setattr(wide_protocol, "_LATER", 1000.0)
+    way = LongWay()
+    engine = RemoteEngine(way.meet)
+    starting = asyncio.ensure_future(engine.start())
+    await way.connected.wait()
+    await way.round_trips(asyncio.wait_for(starting, 30))
+    written = [0, 0]
+    for number, end in enumerate(way.wire.ends):
+
+        def write(data: bytes, number: int = number, before: Any = end.write) -> None:
+            written[number] += 1
+            before(data)
+
+        def write_all(parts: list[bytes], write: Any = write) -> None:
+            for part in parts:  # as over TLS
+                write(part)
+
+        monkeypatch.setattr(end, "write", write)
+        monkeypatch.setattr(end, "writelines", write_all)
+
+    lives = 5
+    for _ in range(lives):
+        task, _ = await way.round_trips(engine.create(TaskSpec()))
+        await way.round_trips(run(task))
+        await way.round_trips(task.kill())
+
+    assert written == [3 * lives, 4 * lives]
+    await way.close()
