@@ -272,16 +272,35 @@ async def test_there_is_none_without_a_pool(monkeypatch: pytest.MonkeyPatch) -> 
     await engine.close()
 
 
-async def test_it_holds_no_layer_and_no_volume_that_is_given_up(engine: LocalEngine) -> None:
-    image = await image_of(engine)
+@pytest.mark.parametrize("large", [False, True])
+async def test_it_holds_no_layer_and_no_volume_that_is_given_up(
+    engine: LocalEngine, large: bool
+) -> None:
+    write = f"head -c {8 << 20 if large else 8} /dev/zero"
+    image = await image_of(engine, f"{write} > /srv/x")
     task = await engine.create(TaskSpec(volumes=(VolumeMount("v", "/v"),)))
+    assert (await shell(task, f"{write} > /v/x")).code == 0
     await task.kill()
     for thing in ("image", "volume"):
         engine.factory._blanks.drop()
         await (await engine.create(TaskSpec())).kill()
         blank = await a_blank(engine)
+        path = "/layers/1" if thing == "image" else "/volumes/1"
+        assert path in mounted(blank)
         await (engine.forget(image) if thing == "image" else engine.forget_volume("v"))
-        await eventually(lambda blank=blank: not is_running(blank))  # type: ignore[misc]
+        await eventually(lambda blank=blank, path=path: path not in mounted(blank))  # type: ignore[misc]
+        if large:  # to free much takes a while, so it does that itself
+            await eventually(lambda blank=blank: not is_running(blank))  # type: ignore[misc]
+        else:
+            assert is_running(blank)
+
+
+def mounted(pid: int) -> list[str]:
+    try:
+        lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+    except OSError:  # it is gone, or about to be
+        return []
+    return [line.split()[4] for line in lines]
 
 
 async def test_without_ids_of_its_own_it_becomes_what_is_in_its_stage() -> None:

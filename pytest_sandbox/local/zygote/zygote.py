@@ -53,6 +53,7 @@ class Zygote:
     def __init__(self, setup: Setup, engine: EngineSocket, wakeup: int) -> None:
         self._engine = engine
         self._wakeup = wakeup
+        self._config = setup.config
         self._cgroups = setup.cgroups
         self._files = files = FileRequests(
             *(setup.config, setup.shift, setup.ids, setup.user_namespace, engine),
@@ -164,15 +165,15 @@ class Zygote:
         # Else it came with a socket for the answer, which is closed now.
 
     def _drop_layer(self, request: messages.DropLayerRequest, number: int, fds: list[int]) -> None:
-        if self._sandboxes.blank.holds_layer(request.number):
-            self._sandboxes.blank.end()
+        size = self._config.layers.usage(request.number)
+        self._sandboxes.blank.layer_dropped(request.number, size)
         self._files.drop_layer(request, number, fds)
 
     def _drop_volume(
         self, request: messages.DropVolumeRequest, number: int, fds: list[int]
     ) -> None:
-        if self._sandboxes.blank.holds_volume(request.number):
-            self._sandboxes.blank.end()
+        size = self._config.volumes.usage(request.number)
+        self._sandboxes.blank.volume_dropped(request.number, size)
         self._files.drop_volume(request, number, fds)
 
     def _about_files(self, request: Any, number: int, fds: list[int]) -> None:

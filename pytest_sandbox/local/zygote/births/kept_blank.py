@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 
+from ...filesystem.layers import is_quick_to_free
 from ...filesystem.mapped_mounts import close_mapped
 from ...kernel.cgroups.limits import CgroupLimits
 from ...protocol import wire
@@ -137,13 +138,22 @@ class KeptBlank:
             return None
         return blank
 
-    def holds_layer(self, number: int) -> bool:
-        """Whether a layer would not be freed while the blank lives."""
-        return self._blank is not None and number in self._blank.layers
+    def layer_dropped(self, number: int, size: int) -> None:
+        """A layer of so many bytes is going to be freed; see `_dropped`."""
+        if self._blank is not None and number in self._blank.layers:
+            self._dropped(size)
 
-    def holds_volume(self, number: int) -> bool:
-        """Whether a volume would not be freed while the blank lives."""
-        return self._blank is not None and number in self._blank.volumes
+    def volume_dropped(self, number: int, size: int) -> None:
+        """A volume of so many bytes is going to be freed; see `_dropped`."""
+        if self._blank is not None and number in self._blank.volumes:
+            self._dropped(size)
+
+    def _dropped(self, size: int) -> None:
+        # The kernel unmounts it in the blank's copy of the stage, too, when the directory that it
+        # is mounted at is removed: `detach_mounts` in vfs_rmdir(), fs/namei.c. That would take us
+        # a while, if it is large.
+        if not is_quick_to_free(size):
+            self.end()
 
     def end(self) -> None:
         """End it, if there is one; returns when it is gone."""
