@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from pytest_sandbox.plugin import declarations, fixtures
+from pytest_sandbox.plugin import declarations, fixtures, parts
 from pytest_sandbox.plugin.fakes import KEYS
 from pytest_sandbox.plugin.marker import _CHECKS
 
@@ -16,7 +17,7 @@ import sys
 from _pytest.assertion.rewrite import AssertionRewritingHook
 
 LATE = (
-    "asyncio", "grpclib", "google", "ssl", "pytest_sandbox.client",
+    "asyncio", "email.parser", "grpclib", "google", "ssl", "pytest_sandbox.client",
     "pytest_sandbox._proto", "pytest_sandbox.gpus", "pytest_sandbox.plugin.reports.report",
     "pytest_sandbox.plugin.reports.failure_sections", "pytest_sandbox.plugin.reports.hints",
     "pytest_sandbox.plugin.modal.client_state", "pytest_sandbox.plugin.modal.run_server",
@@ -91,6 +92,16 @@ def test_a_collection_with_sandboxes_imports_the_parts(
     found = loaded(pytester, text, "--collect-only", *options)
 
     assert "pytest_sandbox.plugin.parts" in found["modules:"]
+
+
+@pytest.mark.parametrize("part", parts._PARTS, ids=lambda part: part.__name__)
+def test_pytest_looks_at_nothing_of_a_part_but_its_hooks(
+    pytestconfig: pytest.Config, part: ModuleType
+) -> None:
+    registered = pytestconfig.pluginmanager.get_plugin(part.__name__)
+
+    assert dir(registered) == [name for name in dir(part) if name.startswith("pytest_")]
+    assert dir(registered) != []
 
 
 def test_every_fixture_is_one_that_loads_the_parts() -> None:
