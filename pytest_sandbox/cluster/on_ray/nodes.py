@@ -210,7 +210,7 @@ class RayNodes:
         if self._watching is not None:
             await cancel_and_wait(self._watching)
         await cancel_and_wait(*self._taking.values())
-        self._calls.close()
+        await self._calls.close()
         nodes, self.engines = self.engines, {}
         await asyncio.gather(*(node.engine.close() for node in nodes.values()))
 

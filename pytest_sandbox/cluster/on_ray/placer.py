@@ -95,7 +95,7 @@ class RayPlacer(Placer):
             return self._placed(min(among, key=lambda each: self._live.get(each, 0)), None)
         group = await self._group(wanted, among)
         node = self.nodes.engines.get(group.node_id)
-        if node is None:
+        if node is None or node not in among:
             await self.groups.remove(group)
             await self.nodes.look(group.node_id)
             raise NodesChanged(f"{group.node_id} has joined just now, or is gone just now")
@@ -142,12 +142,10 @@ class RayPlacer(Placer):
         if self._groups is not None:
             await self._groups.close()
         await asyncio.gather(*(place.release() for place in list(self._places)))
-        if self._ray is not None:
-            try:
-                await self._calls(self._ray.shutdown)
-            except EngineUnavailable as error:
-                log.warning("the connection to Ray could not be closed: %s", error)
-        self._calls.close()
+        try:
+            await self._calls.close(None if self._ray is None else self._ray.shutdown)
+        except EngineUnavailable as error:
+            log.warning("the connection to Ray could not be closed: %s", error)
 
 
 class _RayPlacement(Placement):

@@ -37,6 +37,7 @@ class RayCalls:
         # Which have no answer yet, and when they were asked for.
         self._given_up: dict[asyncio.Future[Any], float] = {}
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._closed = False
 
     async def __call__(
         self,
@@ -44,6 +45,7 @@ class RayCalls:
         *args: Any,
         limit: float | None = None,
         late: Callable[[T], Coroutine[Any, Any, None]] | None = None,
+        anyway: bool = False,
     ) -> T:
         """What a function of Ray returns.
 
@@ -52,10 +54,25 @@ class RayCalls:
             args: its arguments.
             limit: seconds that it may take; `LIMIT` if not given.
             late: undoes what it did, if it returns when it was given up; takes its result.
+            anyway: whether it is called although it was given up before a thread had time for it.
 
         Raises:
-            EngineUnavailable: it raises something, such as that Ray is gone, or takes too long.
+            EngineUnavailable: it raises something, such as that Ray is gone, or takes too long; or
+                this is closed.
         """
+        if self._closed:
+            raise _over()
+        return await self._answer(partial(function, *args), limit, late, anyway=anyway)
+
+    async def _answer(
+        self,
+        function: Callable[[], T],
+        limit: float | None = None,
+        late: Callable[[T], Coroutine[Any, Any, None]] | None = None,
+        *,
+        anyway: bool = False,
+        last: bool = False,
+    ) -> T:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
@@ -68,19 +85,24 @@ class RayCalls:
                 background(late(result))
 
         def call() -> None:
-            result, failure, called = None, None, not answer.done()
+            result: Any = None
+            failure: Exception | None = _over() if self._closed and not last else None
+            called = failure is None and (anyway or not answer.done())
             if called:
                 try:
-                    result = function(*args)
+                    result = function()
                 except Exception as error:  # Ray raises many kinds
                     failure = error
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(partial(settle, result, failure, called=called))
 
         self._start(call)
-        limit = LIMIT if limit is None else limit
+        return await self._in_time(answer, LIMIT if limit is None else limit)
+
+    async def _in_time(self, answer: asyncio.Future[T], limit: float) -> T:
         if self._given_up:
             limit = min(limit, WHILE_SILENT)
+        loop = asyncio.get_running_loop()
         asked = loop.time()
         answer.add_done_callback(retrieve)
         try:
@@ -97,6 +119,8 @@ class RayCalls:
             )
         try:
             return answer.result()
+        except EngineUnavailable:
+            raise
         except Exception as error:
             raise EngineUnavailable(f"Ray does not do what it should: {error}") from error
 
@@ -111,7 +135,25 @@ class RayCalls:
         while (call := self._calls.get()) is not None:
             call()
 
-    def close(self) -> None:
-        """End the threads that have nothing to do; those that Ray holds end with the process."""
-        for _ in range(self._threads):
-            self._calls.put(None)
+    async def close(self, last: Callable[[], object] | None = None) -> None:
+        """Call nothing any more, not even what was asked for before.
+
+        Threads that have nothing to do end; those that Ray holds end with the process.
+
+        Args:
+            last: called after all others. What is called after `ray.shutdown`, connects again.
+
+        Raises:
+            EngineUnavailable: as for other calls.
+        """
+        self._closed = True
+        try:
+            if last is not None:
+                await self._answer(last, last=True)
+        finally:
+            for _ in range(self._threads):
+                self._calls.put(None)
+
+
+def _over() -> EngineUnavailable:
+    return EngineUnavailable("the connection to the Ray cluster is closed")

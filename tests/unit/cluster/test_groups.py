@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox.cluster import NodesChanged
 from pytest_sandbox.cluster.on_ray import groups as groups_module
 from pytest_sandbox.cluster.on_ray.groups import KEPT, LIFE, RayGroup, RayGroups
 from pytest_sandbox.cluster.on_ray.ray_calls import RayCalls
+from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.fakes import VirtualClock
 
 from .fake_ray import RoomyRay
@@ -188,6 +191,56 @@ async def test_what_was_handed_to_one_that_gave_up_is_not_lost() -> None:
         await waiting
     await run.until("removed 2")
     assert await run.get(CPU) is first
+
+
+async def test_who_waits_for_a_node_that_is_gone_waits_no_longer() -> None:
+    run = Taking(gpus=dict(H100), processors=dict(CPU))
+    used = [await run.get(H100), await run.get(CPU)]
+    gpu, cpu = await run.waiting(H100), await run.waiting(CPU)
+    await run.groups.lose({"processors"})
+    with pytest.raises(NodesChanged, match="no node is left for 1 GPU, H100"):
+        await gpu
+    assert not cpu.done()
+    await run.groups.release(used[1])
+    assert await cpu is used[1]
+    await eventually(lambda: list(run.ray.groups) == [1, 2])
+
+
+async def test_who_waits_when_the_run_ends_waits_no_longer() -> None:
+    run = Taking(n={"CPU": 1.0})
+    used = await run.get(CPU)
+    waiting = await run.waiting(CPU)
+    await run.groups.close()
+    with pytest.raises(EngineUnavailable, match="the run on the Ray cluster is over"):
+        await waiting
+    with pytest.raises(EngineUnavailable, match="the run on the Ray cluster is over"):
+        await run.get(CPU)
+    await run.groups.release(used)
+    await eventually(lambda: not run.ray.groups)
+
+
+@pytest.mark.parametrize("how", ["get", "release"])
+async def test_what_goes_back_while_its_caller_is_cancelled_does_go_back(how: str) -> None:
+    """Even if no thread has begun with it, and no task."""
+    run = Taking(n={"CPU": 1.0, "memory": 1.0})
+    group = await run.get(CPU)
+    if how == "get":
+        await run.groups.release(group)  # it is kept, and in the way
+    else:
+        await run.clock.advance(LIFE)
+    busy = threading.Event()
+    holding = [asyncio.ensure_future(run.calls(busy.wait)) for _ in range(4)]
+    await asyncio.sleep(0)
+    both = {"CPU": 1.0, "memory": 1.0}
+    giving = run.get(both) if how == "get" else run.groups.release(group)
+    task = asyncio.ensure_future(giving)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    busy.set()
+    await asyncio.gather(*holding)
+    await run.until("removed 1")
 
 
 async def test_what_was_on_a_node_that_is_gone_goes_back() -> None:

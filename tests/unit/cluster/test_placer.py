@@ -37,6 +37,21 @@ async def test_a_node_that_ray_knew_first_is_taken_in() -> None:
     assert not ray.groups
 
 
+async def test_a_node_that_joined_while_a_sandbox_waited_has_it_only_if_it_can() -> None:
+    ray = FakeRay("joined")
+    placer, nodes = placer_of(ray, "with its volume")
+    among = list(nodes.engines.values())
+    nodes.engines["joined"] = node("joined")  # after it was seen what is possible
+
+    async def look(node_id: str) -> None:
+        pass
+
+    nodes.look = look
+    with pytest.raises(NodesChanged):
+        await placer.place(ONE_CPU, among)
+    assert not ray.groups
+
+
 async def test_a_node_without_an_engine_is_not_chosen() -> None:
     ray = FakeRay("good")
     placer, nodes = placer_of(ray, "good")

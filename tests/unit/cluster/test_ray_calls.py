@@ -35,7 +35,7 @@ async def test_what_ray_gives_and_raises() -> None:
     assert await calls(int, "7") == 7
     with pytest.raises(EngineUnavailable, match="Ray does not do what it should: invalid literal"):
         await calls(int, "seven")
-    calls.close()
+    await calls.close()
 
 
 async def test_a_call_that_hangs_is_an_error_in_time_and_so_are_those_behind_it(
@@ -82,6 +82,50 @@ async def test_what_comes_too_late_is_undone(hung: threading.Event) -> None:
         await calls(slow, late=undone.put)
     hung.set()
     assert await undone.get() == "a group"
+
+
+async def test_what_has_to_be_done_is_done_later_although_it_was_given_up(
+    hung: threading.Event,
+) -> None:
+    calls = RayCalls(1)
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with pytest.raises(EngineUnavailable, match=HANGS):
+        await calls(hung.wait)
+    with pytest.raises(EngineUnavailable, match=HANGS):
+        await calls(loop.call_soon_threadsafe, done.set, anyway=True)
+    hung.set()
+    await asyncio.wait_for(done.wait(), 30)
+
+
+async def test_nothing_is_called_after_the_last_call(
+    hung: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ray is asked after its shutdown, it asks of a new cluster, which it starts."""
+    calls = RayCalls(1)
+    called: list[str] = []
+    begun = threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        hung.wait()
+        called.append("first")
+
+    monkeypatch.setattr(ray_calls, "LIMIT", 30.0)
+    first = asyncio.ensure_future(calls(slow))
+    assert await asyncio.to_thread(begun.wait, 30)
+    queued = asyncio.ensure_future(calls(called.append, "queued", anyway=True))
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(calls.close(lambda: called.append("last")))
+    await asyncio.sleep(0)
+    hung.set()
+    await closing
+    await first
+    with pytest.raises(EngineUnavailable, match="the connection to the Ray cluster is closed"):
+        await queued
+    with pytest.raises(EngineUnavailable, match="the connection to the Ray cluster is closed"):
+        await calls(called.append, "later")
+    assert called == ["first", "last"]
 
 
 async def test_a_head_that_hangs_while_a_sandbox_is_placed_is_an_error(
