@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.async_tasks import background
@@ -61,22 +62,22 @@ class Orders:
             if order.HasField("stderr_read"):
                 self._reports.had(1, order.stderr_read)
             if order.HasField("signal") or order.HasField("resize"):
-                await self._start(self._work_on_process(order))
+                await self._start(partial(self._work_on_process, order))
             if order.kill and self._task is not None:
-                await self._start(self._task.kill())
+                await self._start(self._task.kill)
 
     async def _feed(self, order: pb.Order) -> None:
         if self._input is None:
             raise Malformed("there is input for no process")
         await self._input.put(order.stdin, end=order.end_stdin)
 
-    async def _start(self, work: Awaitable[None]) -> None:
+    async def _start(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work while further orders come: a signal need not wait for input that waits."""
         while len(self._working) >= _MOST_ORDERS:
             await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
 
         async def doing() -> None:
-            await work
+            await work()  # not made before: this may be cancelled before it has begun
 
         working = background(doing())
         self._working.add(working)

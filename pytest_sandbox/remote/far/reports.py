@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._proto import engine_pb2 as pb
@@ -15,7 +16,7 @@ from ..wire.tasks import end_to_wire
 from ..wire.texts import message_to_wire, text_to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from pytest_sandbox.engine import ExitStatus, OutputLog, Process, Task, TaskEnd
 
@@ -55,13 +56,13 @@ class Reports:
     def begin(self) -> None:
         """Wake who waits for `changed` when something ends."""
         if self._process is not None and not self.exit_told:
-            self._exit = background(self._waking(self._process.wait()))
+            self._exit = background(self._waking(self._process.wait))
         if self._held is not None:
-            self._ending = background(self._waking(_end_of(self._held)))
+            self._ending = background(self._waking(partial(_end_of, self._held)))
 
-    async def _waking(self, work: Awaitable[T]) -> T:
+    async def _waking(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await work
+            return await work()  # not made before: this may be cancelled before it has begun
         finally:
             self.wake()
 

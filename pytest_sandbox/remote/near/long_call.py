@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.kept_errors import to_raise
 from pytest_sandbox.engine import EngineError, EngineUnavailable, TaskLost
 
 from ..wire.malformed import Malformed
@@ -152,7 +153,7 @@ class LongCall(Generic[S]):
                 if lost is None:
                     answer.set_result(None)  # it was about what has ended
                 else:
-                    answer.set_exception(lost)
+                    answer.set_exception(to_raise(lost))
         on_end = self.on_end
         self._forget()
         on_end(lost)

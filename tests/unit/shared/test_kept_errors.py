@@ -16,6 +16,14 @@ from pytest_sandbox.engine import (
 )
 
 
+class Numbered(OSError):
+    """Takes other arguments than `OSError` does."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(errno.EIO, "broken", "/a")
+        self.kind = kind
+
+
 def raised(error: BaseException) -> BaseException:
     with pytest.raises(type(error)) as caught:
         raise error
@@ -35,6 +43,9 @@ def raised(error: BaseException) -> BaseException:
         ConnectionResetError(errno.ECONNRESET, "broken off"),
         exceptions.EngineDiedError("/socket", "log", run_ended=True),
         exceptions.NotFoundError("gone"),
+        exceptions.FilesystemOSError(errno.EIO, "broken"),
+        Numbered("its own arguments"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text"),
     ],
     ids=lambda kept: type(kept).__name__,
 )
@@ -57,3 +68,12 @@ def test_what_is_raised_says_the_same_and_leaves_nothing_behind(kept: Exception)
             kept.filename,
             kept.filename2,
         )
+
+
+def test_what_a_caller_notes_is_no_note_of_the_next_one() -> None:
+    kept = ValueError("broken")
+    kept.__notes__ = ["of all"]  # type: ignore[attr-defined]  # since Python 3.11
+    first = to_raise(kept)
+    first.__notes__.append("of the first")  # type: ignore[attr-defined]
+
+    assert to_raise(kept).__notes__ == ["of all"]  # type: ignore[attr-defined]
