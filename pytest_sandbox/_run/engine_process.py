@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sandbox._shared import real
-from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, TOKEN_VARIABLE
+from pytest_sandbox._shared.engine_options import CLOUD_ENGINE, RAY, TOKEN_VARIABLE
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from .errors import EngineStartError
@@ -33,6 +33,8 @@ CLOUD = (
 )
 #: Seconds that an engine may take to become ready.
 START_TIMEOUT = 30.0
+#: The same for Ray, of which a cluster may have to be started first.
+RAY_START_TIMEOUT = 120.0
 #: Seconds that an engine may take to end its sandboxes before it is killed.
 CLOSE_TIMEOUT = 10.0
 #: Bytes of `server.log` that errors show.
@@ -107,18 +109,24 @@ def _program(arguments: Sequence[str]) -> Sequence[str]:
     return CLOUD if list(arguments[:2]) == ["--engine", CLOUD_ENGINE] else SERVER
 
 
-def wait_until_ready(directory: Path, child: Child) -> EngineProcess:
+def start_timeout(arguments: Sequence[str]) -> float:
+    """Seconds that an engine process may take to become ready, by its arguments."""
+    return RAY_START_TIMEOUT if list(arguments[:2]) == ["--engine", RAY] else START_TIMEOUT
+
+
+def wait_until_ready(directory: Path, child: Child, timeout: float) -> EngineProcess:
     """Wait until a child is ready.
 
     Args:
         directory: of the run.
         child: as `launch` returned it.
+        timeout: seconds that it may take.
 
     Raises:
         EngineStartError: it did not become ready. It is gone then.
     """
     try:
-        answer = _answer(child)
+        answer = _answer(child, timeout)
         return EngineProcess(**answer, started=start_time(answer["pid"]))
     except EngineStartError as error:
         _wait_or_kill(child)
@@ -150,11 +158,11 @@ def log_tail(directory: Path) -> str:
     return data[-_LOG_TAIL:].decode(errors="replace").strip()
 
 
-def _answer(child: Child) -> dict[str, Any]:
+def _answer(child: Child, timeout: float) -> dict[str, Any]:
     """The fields of `EngineProcess`, from the line that the child writes when it is ready."""
-    line = _first_line(child, START_TIMEOUT)
+    line = _first_line(child, timeout)
     if not line:
-        raise EngineStartError(_why_silent(child))
+        raise EngineStartError(_why_silent(child, timeout))
     try:
         answer = json.loads(line)
         if error := answer.get("error"):
@@ -188,11 +196,11 @@ def _first_line(child: Child, timeout: float) -> bytes:
     return line
 
 
-def _why_silent(child: Child) -> str:
+def _why_silent(child: Child, timeout: float) -> str:
     try:
         status = child.wait(_EXIT_TIMEOUT)
     except subprocess.TimeoutExpired:
-        return f"the engine process was not ready within {START_TIMEOUT:g} seconds"
+        return f"the engine process was not ready within {timeout:g} seconds"
     return f"the engine process ended with status {status} before it was ready"
 
 

@@ -17,7 +17,14 @@ from pytest_sandbox._shared.namespaces_of import namespaces_of
 from pytest_sandbox._shared.real import real_files
 
 from . import engine_process
-from .engine_process import Child, EngineProcess, launch, log_tail, wait_until_ready
+from .engine_process import (
+    Child,
+    EngineProcess,
+    launch,
+    log_tail,
+    start_timeout,
+    wait_until_ready,
+)
 from .errors import EngineStartError
 from .inheritance import Announcement, RunSettings, check_reachable, own_version
 from .start_lock import StartLock, StartRecord, lock_now, read_record, start_lock, starting
@@ -246,7 +253,7 @@ class Run:
     @real_files()
     def _started(self, arguments: list[str], token: str) -> StartRecord:
         """The result of starting the engine, now or before."""
-        with start_lock(self.directory) as lock:
+        with start_lock(self.directory, start_timeout(arguments)) as lock:
             record = lock.record
             if record is None:
                 record = self._launched(arguments, lock.descriptor, token)
@@ -260,7 +267,7 @@ class Run:
     def _ready(self, arguments: list[str], child: Child) -> StartRecord:
         """The result of a launch."""
         try:
-            process = wait_until_ready(self.directory, child)
+            process = wait_until_ready(self.directory, child, start_timeout(arguments))
         except EngineStartError as error:
             said = {"reason": error.reason, "remedy": error.remedy, "log": error.log}
             return StartRecord(arguments, error=said)

@@ -66,8 +66,12 @@ class StartLock:
 
 
 @contextlib.contextmanager
-def start_lock(directory: Path) -> Iterator[StartLock]:
+def start_lock(directory: Path, start_timeout: float) -> Iterator[StartLock]:
     """Hold the lock of a run; flock(2) keeps threads apart too.
+
+    Args:
+        directory: of the run.
+        start_timeout: seconds that the engine may take, which another process may be starting.
 
     Raises:
         EngineStartError: the run has ended, or another process holds the lock too long.
@@ -76,7 +80,7 @@ def start_lock(directory: Path) -> Iterator[StartLock]:
         descriptor = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     except FileNotFoundError:
         raise EngineStartError(f"the run in {directory} has ended") from None
-    timeout = engine_process.START_TIMEOUT + engine_process.CLOSE_TIMEOUT
+    timeout = start_timeout + engine_process.CLOSE_TIMEOUT
     with open(descriptor, "a+", encoding="utf-8") as file:
         if not _acquire(file, timeout):
             raise EngineStartError(

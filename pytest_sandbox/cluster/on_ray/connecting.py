@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.async_tasks import retrieve
 from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox.engine import EngineUnavailable
 
@@ -19,6 +20,8 @@ NAMESPACE = "pytest-sandbox"
 #: Seconds that Ray may take to connect: less than a run waits for its engine, so that it is said
 #: what the engine waited for.
 CONNECT = 25.0
+#: Seconds that one may take in addition which is started here: on a busy machine that is slow.
+START_HERE = 60.0
 
 
 async def connected(address: str, starts: Callable[[], object] = lambda: None) -> Any:
@@ -34,6 +37,12 @@ async def connected(address: str, starts: Callable[[], object] = lambda: None) -
     """
     loop = asyncio.get_running_loop()
     connecting: asyncio.Future[Any] = loop.create_future()
+    connecting.add_done_callback(retrieve)
+    is_started = threading.Event()
+
+    def begins() -> None:
+        is_started.set()
+        starts()
 
     def done(ray: Any, error: EngineUnavailable | None) -> None:
         if not connecting.done():
@@ -42,7 +51,7 @@ async def connected(address: str, starts: Callable[[], object] = lambda: None) -
     def connect() -> None:
         ray = failure = None
         try:
-            ray = _connected(address, starts)
+            ray = _connected(address, begins)
         except EngineUnavailable as error:
             failure = error
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -53,15 +62,23 @@ async def connected(address: str, starts: Callable[[], object] = lambda: None) -
 
     # Not of a pool, which would wait for it: Ray may not give up for minutes.
     threading.Thread(target=connect, name="ray-connect", daemon=True).start()
-    try:
-        return await asyncio.wait_for(connecting, CONNECT)
-    except asyncio.TimeoutError:
+    await asyncio.wait([connecting], timeout=CONNECT)
+    if is_started.is_set():
+        await asyncio.wait([connecting], timeout=START_HERE)
+    if connecting.done():
+        return connecting.result()
+    if is_started.is_set():
         raise EngineUnavailable(
-            f"the Ray cluster {in_words(address)} has not answered for {CONNECT:g} s",
-            "Is it running, and reached from this machine? For ray://, the port is that of "
-            "`ray start --ray-client-server-port`. A cluster with tokens takes none unless "
-            "RAY_AUTH_MODE=token is set, and RAY_AUTH_TOKEN.",
-        ) from None
+            f"a cluster of Ray that is started here was not ready after {CONNECT + START_HERE:g} s",
+            "This machine may be too busy. `ray start --head` starts one before the tests, which "
+            "all runs use.",
+        )
+    raise EngineUnavailable(
+        f"the Ray cluster {in_words(address)} has not answered for {CONNECT:g} s",
+        "Is it running, and reached from this machine? For ray://, the port is that of "
+        "`ray start --ray-client-server-port`. A cluster with tokens takes none unless "
+        "RAY_AUTH_MODE=token is set, and RAY_AUTH_TOKEN.",
+    )
 
 
 def in_words(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from types import SimpleNamespace
@@ -100,6 +101,29 @@ async def test_a_cluster_that_does_not_answer_is_said_in_time(
     with pytest.raises(EngineUnavailable, match=r"has not answered for 0\.01 s") as caught:
         await connected("ray://host:1")
     assert "RAY_AUTH_TOKEN" in caught.value.remedy
+    never.set()
+
+
+async def test_a_cluster_that_is_started_here_has_more_time(
+    ray: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "CONNECT", 0.5)
+    slow = threading.Event()
+    ray(fails(ConnectionError("none")), slow.wait)
+    asyncio.get_running_loop().call_later(0.6, slow.set)
+    assert await connected("ray") is sys.modules["ray"]
+
+
+async def test_a_cluster_that_does_not_start_here_is_said_in_time(
+    ray: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+    ray(fails(ConnectionError("none")), never.wait)
+    monkeypatch.setattr(connecting, "CONNECT", 0.5)
+    monkeypatch.setattr(connecting, "START_HERE", 0.01)
+    with pytest.raises(EngineUnavailable, match=r"was not ready after 0\.51 s") as caught:
+        await connected("ray")
+    assert "`ray start --head`" in caught.value.remedy
     never.set()
 
 

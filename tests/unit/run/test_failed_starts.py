@@ -74,6 +74,13 @@ def test_a_server_that_is_never_ready_is_killed_when_time_is_up(
     run.close()
 
 
+def test_an_engine_that_may_start_a_cluster_first_has_more_time(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_process, "START_TIMEOUT", 0.0)
+    assert run.start("ray").is_alive
+
+
 def test_an_engine_that_died_is_reported_with_its_log_and_not_started_again(
     run: Run, tmp_path: Path
 ) -> None:
