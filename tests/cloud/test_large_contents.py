@@ -273,7 +273,40 @@ def test_a_content_that_is_taken_too_slowly(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(OSError, match="it took 140000 bytes in 200 seconds"):
         segment.read(1)
     segment.rewind()
-    assert len(segment.read()) == 200_000
+    assert len(segment.read(200_000)) == 200_000
+
+
+def test_what_is_sent_at_once_has_its_time_at_the_slowest_speed() -> None:
+    """Python's time-out is for all that it is given to send, however much of it was taken."""
+    sizes: list[int] = []
+
+    class Read(web.Segment):
+        def read(self, size: int = 0) -> bytes:
+            data = super().read(size)
+            sizes.append(len(data))
+            return data
+
+    content = bytes(300_000)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def take() -> None:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as requests:
+                while requests.readline().strip():
+                    pass
+                assert requests.read(len(content)) == content
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/part"
+        segment = Read(io.BytesIO(content), 0, len(content))
+        asyncio.run(web.put(SystemClock(), url, segment))
+        thread.join()
+
+    assert sum(sizes) == len(content)
+    assert max(sizes) <= 60 * 1024  # in a minute, at 1 KiB a second
 
 
 def test_a_file_that_becomes_shorter() -> None:

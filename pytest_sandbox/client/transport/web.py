@@ -33,12 +33,14 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: Seconds without progress after which a transfer is given up.
 _TIMEOUT = 60
-#: Bytes that are read and sent at a time.
+#: Bytes that are received at a time.
 _CHUNK = 1024**2
 #: Bytes of an answer, at most: those of a block are 8 MiB.
 _ANSWER = 64 * 1024**2
 #: Bytes a second, below which a transfer is taken for one that never ends.
 _SLOWEST = 1024
+#: Bytes that are read and sent at a time. Python has one time-out for all that it is given to send.
+_SENT = _SLOWEST * _TIMEOUT
 #: How often a content is sent, and fetched, and seconds before the second attempt.
 _PUTS, _FIRST_PUT = 3, 0.3
 _GETS, _FIRST_GET = 5, 0.1
@@ -78,7 +80,7 @@ class Segment:
         """The MD5 of what was read so far."""
         return self._md5.digest()
 
-    def read(self, size: int = _CHUNK) -> bytes:
+    def read(self, size: int = _SENT) -> bytes:
         """The next bytes; empty at its end.
 
         Raises:
@@ -284,10 +286,10 @@ def _connection(host: str, port: int | None, *, secure: bool) -> http.client.HTT
 
     connection = (
         http.client.HTTPSConnection(
-            host, port, timeout=_TIMEOUT, blocksize=_CHUNK, context=_trusting()
+            host, port, timeout=_TIMEOUT, blocksize=_SENT, context=_trusting()
         )
         if secure
-        else http.client.HTTPConnection(host, port, timeout=_TIMEOUT, blocksize=_CHUNK)
+        else http.client.HTTPConnection(host, port, timeout=_TIMEOUT, blocksize=_SENT)
     )
     proxy = proxy_to(host, tls=secure)
     if proxy is not None:
