@@ -42,6 +42,8 @@ pytestmark = pytest.mark.asyncio
 shared = pytest.mark.asyncio(loop_scope="module")
 
 MIB = 2**20
+#: Why a sandbox has ended that could get no new store.
+NO_MORE = "after a snapshot, which has all its files, it could not go on"
 
 
 @pytest.fixture(autouse=True)
@@ -438,28 +440,40 @@ async def test_a_snapshot_stays_although_its_sandbox_cannot_go_on() -> None:
         await engine.forget(image)
         for one in (task, copy):
             await one.kill()
-    assert set(details) == {"after a snapshot it could not go on: the helper was killed"}
+    assert set(details) == {f"{NO_MORE}: the helper was killed"}
     await nothing_is_left(engine, before)
     await engine.close()
 
 
 @needs_root
-async def test_a_snapshot_stays_although_there_is_no_process_for_what_comes_after_it() -> None:
+@pytest.mark.parametrize("once_more", [False, True])
+async def test_a_snapshot_stays_although_there_is_no_process_for_what_comes_after_it(
+    once_more: bool,
+) -> None:
+    """And so does the one that was ordered for the end, which has the same files."""
     engine = await started()
+    await use(engine)
+    before = await quiet(engine)
     limits = (Path(group, "zygote/pids.max") for group in engine.factory.zygote.cgroups)
     most = next(limit for limit in limits if limit.exists())
-    task = await engine.create(TaskSpec())
+    task = await engine.create(TaskSpec(exit_snapshot=True))
     await out(task, "echo one >/srv/f")
     most.write_text("1")
     image = await task.snapshot()
+    if once_more:
+        with pytest.raises(TaskEnded):
+            await task.snapshot(end=True)
     end = await task.wait()
     most.write_text("max")
-    assert (end.cause, end.detail) == (
-        EndCause.LOST,
-        f"after a snapshot it could not go on: {os.strerror(errno.EAGAIN)}",
-    )
-    copy = await engine.create(TaskSpec(image=image))
-    assert await out(copy, "cat /srv/f") == "one\n"
+    if not once_more:
+        assert end.cause is EndCause.LOST
+        assert end.detail == f"{NO_MORE}: clone: {os.strerror(errno.EAGAIN)}"
+    for one in (image, await task.exit_snapshot()):
+        copy = await engine.create(TaskSpec(image=one))
+        assert await out(copy, "cat /srv/f") == "one\n"
+        await copy.kill()
+        await engine.forget(one)
+    await nothing_is_left(engine, before)
     await engine.close()
 
 

@@ -84,7 +84,7 @@ class SandboxRecord:
     def store(self) -> int:
         """What it writes to: a mount, detached or in use as a layer; may wait for that."""
         if self._store_lost:
-            raise OSError(errno.EIO, "the sandbox has no store of its own any more", "")
+            raise OSError(errno.ESRCH, "the sandbox has no store any more, so it is ended", "")
         return self._handles()[0]
 
     @property

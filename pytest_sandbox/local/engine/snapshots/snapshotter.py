@@ -68,6 +68,8 @@ class Snapshotter:
         self._last_stack: Stack = ()
         self._lock = asyncio.Lock()
         self._at_exit: asyncio.Future[Snapshot] | None = None
+        # Whether all that it wrote is in its newest layer, as it has no new store yet.
+        self._between = False
         store.hold(stack)
 
     def release(self) -> None:
@@ -205,6 +207,7 @@ class Snapshotter:
                 raise
             else:
                 if not self._released:
+                    self._between = True
                     # What the sandbox wrote so far is now a layer below its new store.
                     self._store.hold((layer,))
                     self.stack = (layer, *stack)
@@ -217,7 +220,10 @@ class Snapshotter:
             await wait_for(replaced)
         except OSError as error:
             # It must not write any more: it would change the snapshot.
-            link.close(f"after a snapshot it could not go on: {error.strerror}")
+            why = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            link.close(f"after a snapshot, which has all its files, it could not go on: {why}")
+        else:
+            self._between = False
 
     async def _snapshot_at_end(self) -> Snapshot:
         async with self._lock:
@@ -232,9 +238,10 @@ class Snapshotter:
         try:
             made, _ = await wait_for(answer)
         except OSError as error:
+            if self._between:
+                return self._store.add(self._whole_stack, layer)
             raise snapshot_error(error) from error
-        # What the sandbox was made from, and a layer of each snapshot that was taken in place.
-        stack = self._last_stack if self._released else self.stack
+        stack = self._whole_stack
         room = self._store.room
         self._store.layer_made(layer, made.size, self._zygote)
         with self._store.depending((layer,)):
@@ -242,6 +249,11 @@ class Snapshotter:
             if made.size > room:
                 raise StoreFull(f"the files take {made.size} bytes, and there is room for {room}")
             return self._store.add((layer, *stack))
+
+    @property
+    def _whole_stack(self) -> Stack:
+        """What the sandbox was made from, and a layer of each snapshot taken in place."""
+        return self._last_stack if self._released else self.stack
 
     async def _unmount(self, link: AgentLink, path: str) -> None:
         # Paused: else a program could rename directories while the path is looked up.
