@@ -37,7 +37,8 @@ pytestmark = pytest.mark.asyncio
 #: of namespaces, mounts and devices, and times.
 LOOK = r"""
 exec 2>&1
-pwd; uname -n; id; env | sort; ls -A / /root /tmp /dev /etc /srv; ls -l /dev/
+pwd; uname -n; id; env | sort; ls -A / /root /tmp /dev /etc /srv
+stat -c '%A %h %u %g %t:%T %N' /dev/*
 until grep -q '^SigBlk:.0*$' /proc/1/status; do :; done  # it blocks signals while it starts this
 grep -E '^(Name|Umask|P*Pid|[UG]id|FDSize|Gr|Thr|Sig[PBIC]|Shd|Cap|NoNew|Sec)' /proc/1/status
 tr '\0' ' ' < /proc/1/cmdline; cat /proc/1/limits /proc/self/limits /proc/self/cgroup
