@@ -7,6 +7,8 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .clock import SystemClock
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
@@ -119,11 +121,25 @@ async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
         await asyncio.gather(*under_way, return_exceptions=True)
 
 
-async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def within(
+    clock: Clock,
+    seconds: float,
+    work: Coroutine[Any, Any, T],
+    undo: Callable[[T], Coroutine[Any, Any, None] | None] | None = None,
+) -> T:
     """Await work for at most `seconds`, like `asyncio.wait_for` but on any clock.
 
     The work runs in a task of its own: grpclib cancels the task that makes a call when its
     connection breaks, and that must not be taken for the time-out, or for the caller's end.
+
+    A caller that is cancelled in the turn in which the work is done, is cancelled: before Python
+    3.12, `asyncio.wait_for` returns the result instead, and who cancelled it waits for ever.
+
+    Args:
+        clock: measures the time.
+        seconds: how long.
+        work: what to do.
+        undo: takes the result if the caller was cancelled, as in `finish`.
 
     Raises:
         asyncio.TimeoutError: it took longer; it was cancelled and has ended.
@@ -139,6 +155,10 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     forget_timer = clock.later(seconds, end)
     try:
         await over
+    except asyncio.CancelledError:
+        if undo is not None:
+            undo_when_done(task, undo)
+        raise
     finally:
         forget_timer()
         late = not task.done()
@@ -148,3 +168,12 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     if late and task.cancelled():
         raise asyncio.TimeoutError
     return task.result()
+
+
+async def at_most(
+    seconds: float,
+    work: Coroutine[Any, Any, T],
+    undo: Callable[[T], Coroutine[Any, Any, None] | None] | None = None,
+) -> T:
+    """`within`, on the clock of the machine."""
+    return await within(SystemClock(), seconds, work, undo)

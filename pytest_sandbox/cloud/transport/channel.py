@@ -12,7 +12,7 @@ from grpclib.client import Channel, Handler
 from grpclib.config import Configuration
 from grpclib.protocol import H2Protocol
 
-from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.async_tasks import at_most, finish
 from pytest_sandbox._shared.network.http_proxy import ProxyError, connect_through, proxy_to
 from pytest_sandbox._shared.network.trusted import trusting
 from pytest_sandbox.rpcs import StatusDetails
@@ -70,7 +70,7 @@ class CloudChannel(Channel):
             OSError: there is none.
             TimeoutError: it took too long.
         """
-        return await asyncio.wait_for(self._open(), CONNECT)
+        return await at_most(CONNECT, self._open(), lambda late: late.connection.close())
 
     async def _open(self) -> H2Protocol:
         proxy = proxy_to(self.server, tls=self._context is not None)

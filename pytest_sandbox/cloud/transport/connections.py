@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from grpclib import GRPCError, Status
 from grpclib.exceptions import StreamTerminatedError
 
+from pytest_sandbox._shared.async_tasks import at_most
 from pytest_sandbox._shared.network.http_proxy import ProxyRefused
 from pytest_sandbox._shared.network.trusted import why_not_trusted
 
@@ -102,7 +103,7 @@ class Connections:
         *others, last = self.urls
         for url in others:
             with contextlib.suppress(OSError, asyncio.TimeoutError):
-                return await asyncio.wait_for(_open(url), _FIRST)
+                return await at_most(_FIRST, _open(url), lambda late: late.channel.close())
         return await _open(last)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.async_tasks import at_most, background
 from pytest_sandbox.engine import EngineUnavailable
 
 from ..near.channel import FarChannel
@@ -107,9 +108,11 @@ class NearLink(FarConnection):
         if self._carrier is not None:
             await self._carrier.closed(self._timing.ping)
 
-    async def _dial(self) -> tuple[Carrier, Welcome]:
+    async def _dial(self, limit: float = math.inf) -> tuple[Carrier, Welcome]:
         received = self._session.received if self._session else 0
-        return await _dial(self._address, self._protocol, self._timing, self._token, received)
+        return await _dial(
+            self._address, self._protocol, self._timing, self._token, received, limit
+        )
 
     def _lost(self, reason: str) -> None:
         if self._address.scheme == "ssh":  # the far side ends with its connection
@@ -127,7 +130,7 @@ class NearLink(FarConnection):
         over = refused_since - session.silent + self._address.lease
         while (now := loop.time()) < over:
             try:
-                carrier, welcome = await asyncio.wait_for(self._dial(), over - now)
+                carrier, welcome = await self._dial(over - now)
                 self._carrier = carrier
                 carrier.carry(session, welcome.received)
             except EngineUnavailable as error:
@@ -171,11 +174,16 @@ async def probe(address: RemoteAddress, protocol: str) -> str:
 
 
 async def _dial(
-    address: RemoteAddress, protocol: str, timing: Timing, session: str = "", received: int = 0
+    address: RemoteAddress,
+    protocol: str,
+    timing: Timing,
+    session: str = "",
+    received: int = 0,
+    limit: float = math.inf,
 ) -> tuple[Carrier, Welcome]:
     hello = Hello(address.token, own_version(), protocol, session, received, address.lease)
     work = (dial_by_ssh if address.scheme == "ssh" else dial)(address, hello)
-    return await asyncio.wait_for(work, timing.dial)
+    return await at_most(min(limit, timing.dial), work, lambda late: late[0].transport.abort())
 
 
 def _unreachable(address: RemoteAddress, timing: Timing, error: BaseException) -> EngineUnavailable:

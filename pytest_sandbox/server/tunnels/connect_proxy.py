@@ -10,7 +10,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.async_tasks import cancel_and_wait
+from pytest_sandbox._shared.async_tasks import at_most, cancel_and_wait
 from pytest_sandbox.engine import Connection, EngineError, SupportsPorts
 
 from .connect_tokens import ConnectTokens
@@ -78,7 +78,7 @@ class ConnectProxy(TunnelListener):
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await asyncio.wait_for(_request(reader), _PATIENCE)
+        head = await at_most(_PATIENCE, _request(reader))
         if reason := self._visitors.address_refusal(host_of(writer.transport), 0):
             raise _Refused(403, reason)
         authorized = self._tokens.authorize(head)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import field
 
+from pytest_sandbox._shared.async_tasks import at_most
 from pytest_sandbox._shared.lazy_dataclass import dataclass
 
 from ..async_helpers import closing, start
@@ -163,7 +164,7 @@ class HttpServer:
             async for data in chunks:
                 left -= len(data)
                 writer.write(data)
-                await asyncio.wait_for(writer.drain(), _PATIENCE)
+                await at_most(_PATIENCE, writer.drain())
         if left:
             raise EOFError  # the file has become shorter: the client sees a broken response
 
@@ -173,13 +174,13 @@ async def _refuse(writer: asyncio.StreamWriter, error: HttpError) -> None:
     writer.write(b"HTTP/1.1 %d %s\r\n" % (error.status, _REASONS[error.status].encode()))
     writer.write(b"Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n")
     writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(text), text))
-    await asyncio.wait_for(writer.drain(), _PATIENCE)
+    await at_most(_PATIENCE, writer.drain())
 
 
 async def _head(reader: asyncio.StreamReader) -> HttpRequest | None:
     """The next request; `None` if there is none any more."""
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _PATIENCE)
+        head = await at_most(_PATIENCE, reader.readuntil(b"\r\n\r\n"))
     except asyncio.IncompleteReadError as error:
         if error.partial:
             raise
@@ -207,7 +208,7 @@ async def _body(request: HttpRequest, reader: asyncio.StreamReader) -> AsyncIter
 
 
 async def _line(reader: asyncio.StreamReader) -> str:
-    line = await asyncio.wait_for(reader.readuntil(b"\r\n"), _PATIENCE)
+    line = await at_most(_PATIENCE, reader.readuntil(b"\r\n"))
     return line[:-2].decode("latin-1")
 
 
@@ -223,7 +224,7 @@ def _number(text: str, base: int) -> int:
 
 async def _exactly(reader: asyncio.StreamReader, size: int) -> AsyncIterator[bytes]:
     while size:
-        data = await asyncio.wait_for(reader.read(min(size, CHUNK)), _PATIENCE)
+        data = await at_most(_PATIENCE, reader.read(min(size, CHUNK)))
         if not data:
             raise EOFError
         size -= len(data)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_sandbox._shared.async_tasks import (
+    at_most,
     background,
     cancel_and_wait,
     ended,
@@ -119,6 +120,32 @@ async def test_an_error_in_the_turn_of_a_cancellation_is_not_logged(
     await asyncio.sleep(0)  # what the loop runs now does not refer to the tasks any more
     gc.collect()
     assert logged == []
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.asyncio
+async def test_a_cancellation_in_whichever_turn_is_not_lost(turns: int) -> None:
+    """Nor is what the work gives in the same turn."""
+    loop = asyncio.get_running_loop()
+    given: asyncio.Future[int] = loop.create_future()
+    undone: list[int] = []
+
+    async def work() -> int:
+        return await given
+
+    waiting = asyncio.ensure_future(at_most(10, work(), undone.append))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    given.set_result(42)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if not waiting.cancel():
+        assert await waiting == 42
+        return
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.sleep(0)
+    assert undone == [42]
 
 
 @pytest.mark.asyncio
