@@ -1,5 +1,6 @@
 """A sandbox has ended when nothing of it can run any more; what it had is freed behind that."""
 
+import errno
 import os
 import socket
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from pytest_sandbox.engine import EndCause, ExitStatus, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
 from pytest_sandbox.local.engine.machine.host_image import host_image
+from pytest_sandbox.local.protocol.common import KernelError
 from pytest_sandbox.local.protocol.helpers import ENTERED, HANDLES
 from pytest_sandbox.local.protocol.zygote import Figures, SandboxEnded, SandboxGone
 from pytest_sandbox.local.zygote.sandbox_record import SandboxRecord
@@ -51,6 +53,18 @@ def test_what_it_used_is_told_when_nothing_is_left_of_it(at_once: bool) -> None:
         assert owner.heard == ["ended"]
         link._on_message(SandboxGone(name="1", used=USED), 0, [])
     assert owner.heard == ["ended", USED]
+
+
+def test_one_that_could_not_be_made_is_gone_once() -> None:
+    """Its PID 1 may have been forked before that showed, and is killed then."""
+    link, owner = ZygoteLink(Mode.ROOT_IDENTITY, LocalOptions(), host_image(root=True)), Owner()
+    link._tasks["1"] = owner
+    failed = KernelError.of(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+    for error in (failed, None):
+        ended = SandboxEnded(name="1", out_of_memory=False, failed=error, used=None)
+        link._on_message(ended, 0, [])
+    link._on_message(SandboxGone(name="1", used=USED), 0, [])
+    assert owner.heard == ["ended", None]
 
 
 def test_so_many_may_end_before_the_kernel_has_freed_what_they_had() -> None:

@@ -333,7 +333,9 @@ class ZygoteLink:
 
     def _on_gone(self, name: str, used: messages.Figures | None) -> None:
         self._pids.pop(name, None)
-        self._ending.pop(name).gone(used)
+        task = self._ending.pop(name, None)
+        if task is not None:  # else it could not be made, so nobody waits for that
+            task.gone(used)
 
     def _on_close(self, broken: str) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._clear_up(broken))
