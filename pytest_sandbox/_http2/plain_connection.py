@@ -107,6 +107,7 @@ class PlainConnection:
             if not self._is_client:
                 self._whole.receive_data(frames.PREFACE)
             self._whole.clear_outbound_data_buffer()
+        self._whole.max_inbound_frame_size = self._reader.largest
         return self._whole
 
     @property
@@ -289,8 +290,11 @@ class PlainConnection:
                 self._reset_came(frame)
             elif frame.kind == frames.SETTINGS:
                 self._settings_came(frame)
-            else:  # pings, the end of the connection, or what is to be ignored
+            elif frame.kind in (frames.PING, frames.GOAWAY):
                 events += self._speaker().receive_data(frame.whole())
+            elif frame.kind == frames.PUSH_PROMISE:
+                raise ProtocolError("a call is promised, which neither end allows")
+            # All others are to be ignored: section 5.5.
         return events
 
     def _data_came(self, frame: Frame) -> None:
@@ -331,7 +335,7 @@ class PlainConnection:
     def _block_came(self, frame: Frame) -> None:
         try:
             headers = self._decoder.decode(frame.payload)
-        except HPACKError as error:
+        except (HPACKError, UnicodeDecodeError) as error:
             raise ProtocolError(f"the headers cannot be read: {error}") from error
         stream = self.streams.get(frame.stream_id)
         kind: type[Any] = TrailersReceived

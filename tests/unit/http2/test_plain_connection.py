@@ -294,6 +294,8 @@ WRONG = {
     "settings of the wrong length": head(5, 4, 0, 0) + bytes(5),
     "settings that are acknowledged and changed": head(6, 4, 1, 0) + bytes(6),
     "a frame size that is too small": head(6, 4, 0, 0) + b"\0\5\0\0\x3f\xff",
+    "a call that the server promises": head(5, 5, 4, 1) + b"\0\0\0\2" + BLOCK,
+    "headers that are no text": head(6, 1, 4, 3) + b"\0\1x\1\xff" + BLOCK,
     "a first window that is too large": head(6, 4, 0, 0) + b"\0\4\x80\0\0\0",
 }
 
@@ -341,6 +343,18 @@ def test_data_of_a_call_that_was_reset_here_takes_no_window_for_ever() -> None:
         server.receive_data(head(16_000, 0, 0, 1) + bytes(16_000))
 
     assert head(4, 8, 0, 0) in server.data_to_send()
+
+
+def test_large_frames_of_other_kinds() -> None:
+    """As large as this end has allowed, which is more than HTTP/2 begins with."""
+    allowed: dict[SettingCodes | int, int] = {SettingCodes.MAX_FRAME_SIZE: 2**20}
+    client = PlainConnection(H2Connection, config(client=True), allowed)
+
+    assert client.receive_data(head(20_000, 0xC, 0, 0) + bytes(20_000)) == []  # what is unknown
+    client.ping(b"12345678")
+    (event,) = client.receive_data(head(20_000, 7, 0, 0) + bytes(20_000))
+
+    assert isinstance(event, ConnectionTerminated)
 
 
 def test_frames_of_other_kinds_are_ignored() -> None:
