@@ -6,32 +6,12 @@ import asyncio
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from pytest_sandbox.cluster.on_ray import placer as placer_module
-from pytest_sandbox.cluster.on_ray.nodes import RayNodes
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-class WithGpus(RayNodes):
-    """Nodes whose simulated GPUs Ray counts, as it does with others: in this process only."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.simulates_gpus = False
-
-
-@pytest.fixture(scope="module")
-def counted_gpus() -> Iterator[None]:
-    """Has Ray count the GPUs that nodes simulate, since there are no others here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(placer_module, "RayNodes", WithGpus)
-        yield
 
 
 class Outcome(Protocol):
