@@ -3,6 +3,8 @@
 import asyncio
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from pytest_sandbox.local.kernel.cgroups.groups import SandboxGroups
 from pytest_sandbox.local.kernel.cgroups.hierarchy import Hierarchy
 from pytest_sandbox.local.kernel.cgroups.kept_files import KeptFiles
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
+from pytest_sandbox.local.kernel.cgroups.sandbox_group import SandboxGroup
 
 from .conftest import exists, is_blank, is_forker, needs_root, shell, until
 
@@ -207,6 +210,28 @@ async def test_what_an_earlier_sandbox_used_is_not_that_of_the_next_one_in_its_g
     assert less.cpu_seconds < used.cpu_seconds
     if used.peak_memory is not None and less.peak_memory is not None:
         assert less.peak_memory < used.peak_memory
+
+
+def test_nor_is_the_time_that_its_end_took() -> None:
+    """It is counted when it is killed, and in version 2 its groups count on."""
+    seconds = [2.0]
+    unified: Any = SimpleNamespace(
+        version=2,
+        cpu_seconds=lambda _: seconds[0],
+        count=lambda *_: 0,
+        oom_kills=lambda _: 0,
+        reset_memory_peak=lambda _: False,
+    )
+    groups: Any = SandboxGroups.__new__(SandboxGroups)
+    groups._hierarchies, groups._spare = [unified], []
+    groups._by_controller = {"memory": unified, "pids": unified}
+    group = SandboxGroup("1", CgroupLimits(10, 1 << 20, None, None), {})
+    assert groups.figures(group).cpu_seconds == 2.0
+    seconds[0] = 5.0
+    groups.dismiss(group)
+    assert groups.make(group.limits) is group
+    seconds[0] = 5.5
+    assert groups.figures(group).cpu_seconds == 0.5
 
 
 @pytest.mark.parametrize(

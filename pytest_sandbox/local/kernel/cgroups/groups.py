@@ -112,9 +112,8 @@ class SandboxGroups:
     def figures(self, group: SandboxGroup) -> GroupUsage:
         """What a sandbox used so far."""
         memory, pids = (self._by_controller.get(name) for name in ("memory", "pids"))
-        seconds = (hierarchy.cpu_seconds(group.name) for hierarchy in self._hierarchies)
         group.counted = GroupUsage(
-            next((each for each in seconds if each is not None), None),
+            self._cpu_seconds(group),
             None if memory is None else memory.count(group.name, MEMORY_PEAK_FILE[memory.version]),
             None if pids is None else pids.count(group.name, PROCESSES_PEAK_FILE),
             None if memory is None else memory.oom_kills(group.name),
@@ -129,6 +128,8 @@ class SandboxGroups:
         """
         if self._is_like_new(group):
             group.before = group.counted
+            # It was counted while it ended, which took time too.
+            group.before.cpu_seconds = self._cpu_seconds(group)
             memory = self._by_controller.get("memory")
             if memory is not None and memory.reset_memory_peak(group.name):
                 group.before.memory = 0
@@ -138,6 +139,10 @@ class SandboxGroups:
                 self._remove(oldest)
         else:
             self._remove(group)
+
+    def _cpu_seconds(self, group: SandboxGroup) -> float | None:
+        seconds = (hierarchy.cpu_seconds(group.name) for hierarchy in self._hierarchies)
+        return next((each for each in seconds if each is not None), None)
 
     def sweep(self) -> bool:
         """Remove the groups of sandboxes that are gone; whether some are still busy."""
