@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import io
 import os
 import re
 import urllib.parse
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_sandbox._shared import real
 from pytest_sandbox._shared.lazy_dataclass import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Mapping
+
+    from _typeshed import WriteableBuffer
 
     from pytest_sandbox._shared.clock import Clock
 
@@ -235,7 +238,7 @@ def _request(
     connection = _connection(str(address.hostname), address.port, secure=address.scheme == "https")
     try:
         connection.request(method, target, body, dict(headers))
-        with connection.getresponse() as response:
+        with _begun(connection) as response:
             etag = response.headers.get("ETag", "").removeprefix("W/").strip('"')
             content = _received(response)
         if len(content) > _ANSWER:
@@ -258,13 +261,60 @@ def _check_pace(did: str, size: int, since: float) -> None:
         raise OSError(f"it {did} {size} bytes in {passed:.0f} seconds")
 
 
+class _Paced(io.RawIOBase):
+    """An answer as it comes, with its head; given up if it never ends.
+
+    Args:
+        raw: gives what comes.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._size = 0
+        self._since = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Take what comes next.
+
+        Raises:
+            OSError: what there is has come too slowly.
+        """
+        size: int | None = self._raw.readinto(buffer)
+        if size:
+            self._since = self._since or real.monotonic()
+            self._size += size
+            _check_pace("sent", self._size, self._since)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _begun(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    """The answer of a server, whose head has come."""
+    kind = connection.response_class
+
+    def paced(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        answer = kind(sock, *args, **kwargs)
+        answer.fp.close()
+        answer.fp = io.BufferedReader(_Paced(sock.makefile("rb", buffering=0)))
+        return answer
+
+    connection.response_class = paced  # type: ignore[assignment]
+    return connection.getresponse()
+
+
 def _received(response: http.client.HTTPResponse) -> bytes:
     """The content of an answer; a part of it if it is too large.
 
     Raises:
-        OSError: it is not complete, or comes too slowly.
+        OSError: it is not complete.
     """
-    since, size = real.monotonic(), 0
+    size = 0
     parts: list[bytes] = []
     # Counted here: reading a given number of bytes, `http.client` takes any end for the right one.
     whole = response.length
@@ -277,7 +327,6 @@ def _received(response: http.client.HTTPResponse) -> bytes:
             raise OSError(f"the connection ended after {size} of {whole} bytes")
         else:
             break
-        _check_pace("sent", size, since)
     return b"".join(parts)
 
 

@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pytest_sandbox._shared.async_tasks import undo_when_done
+from pytest_sandbox._shared.kept_errors import to_raise
 
 from ..protocol import foreign
 from ..protocol.common import Failed
@@ -63,7 +64,7 @@ class PendingAnswers:
         """No request is answered any more."""
         pending, self._pending = self._pending, {}
         for _, answer in pending.values():
-            set_error(answer, error)
+            set_error(answer, to_raise(error))  # what one caller is raised, holds its frames
 
 
 async def wait_for(answer: asyncio.Future[Answer[A]]) -> Answer[A]:
