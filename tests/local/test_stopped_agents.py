@@ -89,8 +89,6 @@ async def test_an_agent_that_does_not_answer_ends_its_sandbox(
     fresh: LocalEngine, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     """As one whose child a program stops between vfork(2) and execve(2)."""
-    monkeypatch.setattr(agent_link, "ANSWER_TIMEOUT", 0.2)
-    monkeypatch.setattr(agent_link, "PAUSE_TIMEOUT", 0.0)
     task = await fresh.create(TaskSpec())
     process = await task.exec(ProcessSpec(("sleep", "1000")))
     calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -102,6 +100,8 @@ async def test_an_agent_that_does_not_answer_ends_its_sandbox(
         "connect": lambda: task.connect(80),
     }
     agent = only_child(zygote_of(fresh))
+    monkeypatch.setattr(agent_link, "ANSWER_TIMEOUT", 0.2)  # now that it has answered
+    monkeypatch.setattr(agent_link, "PAUSE_TIMEOUT", 0.0)
     os.kill(agent, signal.SIGSTOP)
 
     with suppress(TaskEnded):
