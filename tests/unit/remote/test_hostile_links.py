@@ -121,8 +121,6 @@ OK = b"\x88"
         frame(DATA, 1)[:3] + b"\0" * 6 + b"x",
         b"\xff\xff\xff" + b"\0" * 6,
         frame(AWAY, 0, bytes(8)),
-        frame(0xA, 0, b"another service"),
-        frame(0x77, 0),
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
     ],
     ids=[
@@ -141,8 +139,6 @@ OK = b"\x88"
         "data without a call",
         "a giant frame",
         "good-bye",
-        "a frame of an extension",
-        "a frame that nobody knows",
         "something else",
     ],
 )
@@ -157,6 +153,27 @@ async def test_a_far_side_that_breaks_the_rules_of_http2(raw: Raw, said: bytes) 
         await asyncio.wait_for(call, 20)
 
     assert len(raw.ended) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [frame(0xA, 0, b"another service"), frame(0x77, 0)],
+    ids=["of an extension", "that nobody knows"],
+)
+@pytest.mark.asyncio
+async def test_frames_that_are_to_be_ignored(raw: Raw, said: bytes) -> None:
+    """RFC 9113, section 5.5; they are kept nowhere."""
+    call = asyncio.ensure_future(raw.stub.Start(pb.StartRequest()))
+    await raw.connected.wait()
+    await raw.says(frame(SETTINGS, 0))
+    for _ in range(10):
+        await raw.says(said * 100)
+    assert not raw.ended
+    assert not call.done()
+    raw.near.end("it was closed")
+
+    with pytest.raises(StreamTerminatedError):
+        await asyncio.wait_for(call, 20)
 
 
 @pytest.mark.asyncio
