@@ -49,18 +49,18 @@ _PARTS = (
 
 
 class _Hooks:
-    """The hooks of a part, and nothing else: pytest looks at every name of a plugin, twice.
+    """The hooks of a part, and no more to look at: pytest looks at every name of a plugin, twice.
 
     Args:
-        part: the module with the hooks.
+        part: the module with the hooks; other plugins may ask for its name and its file.
     """
 
     def __init__(self, part: ModuleType) -> None:
         hooks = {name: each for name, each in vars(part).items() if name.startswith("pytest_")}
-        vars(self).update(hooks)
+        vars(self).update(hooks, __name__=part.__name__, __file__=part.__file__)
 
     def __dir__(self) -> Iterable[str]:
-        return vars(self)
+        return [name for name in vars(self) if name.startswith("pytest_")]
 
 
 def register_parts(manager: pytest.PytestPluginManager) -> None:

@@ -89,3 +89,18 @@ def test_where_plugins_are_not_loaded_by_themselves(
 
     pytester.runpytest_subprocess().assert_outcomes(errors=1)
     pytester.runpytest_subprocess("-p", "pytest_sandbox.plugin").assert_outcomes(passed=1)
+
+
+def test_others_find_the_name_and_the_file_of_each_part(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import sys
+        def pytest_plugin_registered(plugin, plugin_name):
+            if plugin_name.startswith("pytest_sandbox.plugin."):
+                assert plugin.__name__ == plugin_name
+                assert plugin.__file__ == sys.modules[plugin_name].__file__
+        """
+    )
+    pytester.makepyfile("def test_it(fake_sandboxes): pass")
+
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
