@@ -12,6 +12,7 @@ from pytest_sandbox._shared.async_tasks import background, finish, retrieve
 from pytest_sandbox.engine import EngineUnavailable, StoreFull
 
 from ..placer import NodesChanged
+from .ray_calls import AT_END
 from .resources import feasible, in_words
 
 if TYPE_CHECKING:
@@ -262,7 +263,9 @@ class RayGroups:
 
     async def _removed(self, made: Any) -> None:
         try:
-            await self._calls(self._ray.util.remove_placement_group, made, anyway=True)
+            limit = AT_END if self._closed else None
+            remove = self._ray.util.remove_placement_group
+            await self._calls(remove, made, limit=limit, anyway=True)
         except EngineUnavailable as error:  # of what has ended, nobody waits for this
             if not self._closed:  # otherwise Ray has all back with the connection
                 log.warning("what a sandbox had could not be given back: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,8 @@ class RayPlacer(Placer):
             await self._calls.close(None if self._ray is None else self._ray.shutdown)
         except EngineUnavailable as error:
             log.warning("the connection to Ray could not be closed: %s", error)
+            if self._ray is not None:  # the process would try it again at its end, and hang
+                atexit.unregister(self._ray.shutdown)
 
 
 class _RayPlacement(Placement):

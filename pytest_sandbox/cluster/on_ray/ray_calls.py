@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LIMIT = 20.0
 #: Seconds that it may take while an earlier call has no answer: clients repeat those that fail.
 WHILE_SILENT = 2.0
+#: Seconds that it may take for what a run gives back at its end, and then for the last call, which
+#: may end a cluster: the engine process has 8 for all.
+AT_END, LAST = 2.0, 6.0
 
 T = TypeVar("T")
 
@@ -149,7 +152,7 @@ class RayCalls:
         self._closed = True
         try:
             if last is not None:
-                await self._answer(last, last=True)
+                await self._answer(last, LAST, last=True)
         finally:
             for _ in range(self._threads):
                 self._calls.put(None)

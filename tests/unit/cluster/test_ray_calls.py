@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sandbox.cluster.on_ray import groups as groups_module
 from pytest_sandbox.cluster.on_ray import ray_calls
 from pytest_sandbox.cluster.on_ray.ray_calls import RayCalls
 from pytest_sandbox.engine import EngineUnavailable
@@ -146,12 +148,26 @@ async def test_a_head_that_hangs_while_a_sandbox_is_placed_is_an_error(
 
 
 async def test_a_run_ends_although_ray_hangs(
-    hung: threading.Event, caplog: pytest.LogCaptureFixture
+    hung: threading.Event, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Soon, and so does the process, in which Ray has its shutdown called once more."""
+    monkeypatch.setattr(ray_calls, "LIMIT", 3600.0)
+    monkeypatch.setattr(ray_calls, "LAST", 0.05)
+    monkeypatch.setattr(groups_module, "AT_END", 0.05)
+    at_exit: list[object] = []
+    monkeypatch.setattr(atexit, "unregister", at_exit.append)
+
     class Hanging(FakeRay):
+        def remove_placement_group(self, group: int) -> None:
+            hung.wait()
+
         def shutdown(self) -> None:
             hung.wait()
 
-    placer, _nodes = placer_of(Hanging("n"), "n")
+    ray = Hanging("n")
+    placer, nodes = placer_of(ray, "n")
+    await (await placer.place(ONE_CPU, list(nodes.engines.values()))).release()  # it is kept
+    await placer.place(ONE_CPU, list(nodes.engines.values()))
     await placer.close()
+    assert at_exit == [ray.shutdown]
     assert "the connection to Ray could not be closed: the Ray cluster has not" in caplog.text
