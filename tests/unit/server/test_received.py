@@ -148,6 +148,9 @@ async def test_a_connection_that_surprises_h2_is_closed_and_logged_in_a_line(
             raw.open("/x", {"x-not-ascii": "\xe9"})
 
             assert await asyncio.wait_for(raw.closed(), 30)
+        if config is UNIX:  # does not surprise our own connection, which ends by the rules
+            assert not caplog.records
+            return
         (record,) = caplog.records
         assert "cannot be read" in record.getMessage()
         assert record.exc_info is None
