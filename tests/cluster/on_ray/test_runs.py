@@ -10,10 +10,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from .clusters import CLIENT_SERVER
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from ..conftest import Outcome
@@ -29,28 +31,37 @@ pytestmark = [
 ]
 
 
-async def test_tests_run_on_the_cluster_with_many_workers(
-    cluster: Any, tmp_path: Path, outcome: Outcome
-) -> None:
-    (tmp_path / "test_it.py").write_text(
-        "import pytest\n"
-        "@pytest.mark.parametrize('number', range(12))\n"
-        "def test_it(sandbox, number):\n"
-        "    assert sandbox.run('echo', str(number)).stdout == f'{number}\\n'\n"
-    )
-    assert "12 passed" in await outcome(cluster.address, "-n", "4")
+TESTS_OF_MANY_WORKERS = """
+import pytest
+
+@pytest.mark.parametrize('number', range(12))
+def test_it(sandbox, number):
+    assert sandbox.run('echo', str(number)).stdout == f'{number}\\n'
+
+@pytest.mark.gpu('A100-40GB', count=4)
+def test_gpus(sandbox, gpu):
+    assert sandbox.run('nvidia-smi', '-L').stdout.count('A100') == 4
+"""
 
 
-async def test_simulated_gpus_are_not_counted_by_ray(
-    cluster: Any, tmp_path: Path, outcome: Outcome
-) -> None:
-    (tmp_path / "test_it.py").write_text(
-        "import pytest\n"
-        "@pytest.mark.gpu('A100-40GB', count=4)\n"
-        "def test_it(sandbox, gpu):\n"
-        "    assert sandbox.run('nvidia-smi', '-L').stdout.count('A100') == 4\n"
-    )
-    assert "1 passed" in await outcome(cluster.address, "--gpu=fake")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def printed(
+    cluster: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    outcome_in: Callable[..., Awaitable[str]],
+) -> str:
+    """What a run with many workers prints, and with simulated GPUs."""
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "test_it.py").write_text(TESTS_OF_MANY_WORKERS)
+    return await outcome_in(folder, cluster.address, "-n", "4", "--gpu=fake", "-rA")
+
+
+async def test_tests_run_on_the_cluster_with_many_workers(printed: str) -> None:
+    assert printed.count("PASSED test_it.py::test_it[") == 12, printed
+
+
+async def test_simulated_gpus_are_not_counted_by_ray(printed: str) -> None:
+    assert "PASSED test_it.py::test_gpus" in printed, printed
 
 
 async def test_a_cluster_is_reached_through_its_client_server(
