@@ -162,6 +162,9 @@ async def test_a_connection_whose_program_has_ended_uses_up_no_fault(
     port = outside.serve(echo)
     await networked.set_fault(ConnectionFault("g", PUBLIC, delay=60.0, times=1))
     assert await run(task, "sock.sendall(b'x')", PUBLIC, port) == ""
+    # The kernel accepts a connection, which the gateway may see when the program is gone.
+    while await networked.fault_counts(["g"]) != {"g": (1, 1)}:
+        pass
     await networked.set_fault(ConnectionFault("f", PUBLIC, nth=2, times=1, effect="reset"))
     assert await networked.fault_counts(["f"]) == {"f": (0, 0)}
     outcomes = [await run(task, ECHO, PUBLIC, port) for _ in range(2)]
