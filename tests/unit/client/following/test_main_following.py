@@ -13,7 +13,6 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox.client import Sandbox, SandboxSnapshot, exceptions
 from pytest_sandbox.client.process import main_following
-from pytest_sandbox.client.transport.channels import Channels
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.engine import StoreFull
 from pytest_sandbox.inmemory import FakeSandboxes
@@ -25,6 +24,8 @@ from ..command_stubs import Serve, creating
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from pytest_sandbox.client.transport.channels import Channels
+
 MIB = 1024 * 1024
 
 
@@ -32,36 +33,6 @@ MIB = 1024 * 1024
 def fake() -> Iterator[FakeSandboxes]:
     with FakeSandboxes() as fake:
         yield fake
-
-
-@pytest.fixture(params=["recorded", "ahead"])
-def either(fake: FakeSandboxes, request: pytest.FixtureRequest) -> FakeSandboxes:
-    """With calls recorded, or without: then output is sent before it is asked for."""
-    if request.param == "ahead":
-        fake.rpcs.close()
-    return fake
-
-
-@pytest.fixture
-def ahead(fake: FakeSandboxes) -> FakeSandboxes:
-    fake.rpcs.close()
-    return fake
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """One item for each call on the wire."""
-    made: list[None] = []
-    link = Channels.link
-
-    @contextlib.contextmanager
-    def counted(self: Channels) -> Iterator[Any]:
-        made.append(None)
-        with link(self) as each:
-            yield each
-
-    monkeypatch.setattr(Channels, "link", counted)
-    return made
 
 
 def settled() -> None:
@@ -95,7 +66,7 @@ def served(fake: FakeSandboxes) -> Any:
 # How many calls
 
 
-def test_creating_and_reading_is_one_call(ahead: FakeSandboxes, calls: list[None]) -> None:
+def test_creating_and_reading_is_one_call(ahead: FakeSandboxes, calls: list[Channels]) -> None:
     Sandbox.create()  # looks up the app and the image
     calls.clear()
 
@@ -175,7 +146,7 @@ def test_a_sandbox_that_another_restores_begins_anew(either: FakeSandboxes) -> N
     assert sandbox.poll() == 137
 
 
-def test_a_resumed_sandbox_is_followed(ahead: FakeSandboxes, calls: list[None]) -> None:
+def test_a_resumed_sandbox_is_followed(ahead: FakeSandboxes, calls: list[Channels]) -> None:
     async def slowly(call: Any) -> None:
         await call.sleep(10)
         call.out("out")
@@ -193,7 +164,7 @@ def test_a_resumed_sandbox_is_followed(ahead: FakeSandboxes, calls: list[None]) 
     assert len(calls) == 1
 
 
-def test_a_server_without_the_call_is_asked_once(serve: Serve, calls: list[None]) -> None:
+def test_a_server_without_the_call_is_asked_once(serve: Serve, calls: list[Channels]) -> None:
     client = serve(creating({}))
     for _ in range(2):
         calls.clear()
