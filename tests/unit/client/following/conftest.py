@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
+from grpclib import GRPCError, Status
 
 from pytest_sandbox.client.transport.channels import Channels
 from pytest_sandbox.inmemory import FakeSandboxes
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+#: Has each call of a method of a servicer break off before it has sent so many responses.
+Cut = Callable[[type, str, int], None]
 
 
 @pytest.fixture
@@ -66,3 +69,23 @@ def starts(either: FakeSandboxes) -> list[None]:
 
     either.on_exec("slowly").calls(slowly)
     return starts
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Cut:
+    def cut(servicer: type, method: str, after: int) -> None:
+        whole = getattr(servicer, method)
+
+        @functools.wraps(whole)
+        async def broken(self: Any, requests: Any, call: Any) -> AsyncIterator[Any]:
+            left = after
+            async with contextlib.aclosing(whole(self, requests, call)) as responses:
+                async for response in responses:
+                    if not left:
+                        raise GRPCError(Status.UNAVAILABLE, "the connection broke")
+                    left -= 1
+                    yield response
+
+        monkeypatch.setattr(servicer, method, broken)
+
+    return cut

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from grpclib import GRPCError, Status
 
 from pytest_sandbox.client import Sandbox, exceptions
 from pytest_sandbox.server.own import follower
@@ -18,42 +15,20 @@ from pytest_sandbox.server.own.following import FollowServicer
 from .calls import of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from pytest_sandbox.client.transport.channels import Channels
     from pytest_sandbox.inmemory import FakeSandboxes
+
+    from .conftest import Cut
 
 # Where it breaks off
 
 
-@pytest.fixture
-def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Have each `ExecFollow` break off before it has sent so many responses."""
-
-    def cut(after: int) -> None:
-        whole = FollowServicer.ExecFollow
-
-        @functools.wraps(whole)
-        async def broken(self: Any, requests: Any, call: Any) -> AsyncIterator[Any]:
-            left = after
-            async with contextlib.aclosing(whole(self, requests, call)) as responses:  # type: ignore[type-var]
-                async for response in responses:
-                    if not left:
-                        raise GRPCError(Status.UNAVAILABLE, "the connection broke")
-                    left -= 1
-                    yield response
-
-        monkeypatch.setattr(FollowServicer, "ExecFollow", broken)
-
-    return cut
-
-
 @pytest.mark.parametrize("after", range(6))
 def test_run_goes_on_where_it_was_cut(
-    starts: list[None], cut: Callable[[int], None], after: int, monkeypatch: pytest.MonkeyPatch
+    starts: list[None], cut: Cut, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower, "_HELD", 1)
-    cut(after)
+    cut(FollowServicer, "ExecFollow", after)
 
     done = Sandbox.create().run("slowly", input="in")
 
@@ -62,10 +37,8 @@ def test_run_goes_on_where_it_was_cut(
 
 
 @pytest.mark.parametrize("after", range(6))
-def test_exec_goes_on_where_it_was_cut(
-    starts: list[None], cut: Callable[[int], None], after: int
-) -> None:
-    cut(after)
+def test_exec_goes_on_where_it_was_cut(starts: list[None], cut: Cut, after: int) -> None:
+    cut(FollowServicer, "ExecFollow", after)
 
     process = Sandbox.create().exec("slowly")
     process.stdin.write("in")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from grpclib import GRPCError, Status
 
 from pytest_sandbox.client import Sandbox, SandboxSnapshot, exceptions
 from pytest_sandbox.client.process import main_following
@@ -22,9 +20,11 @@ from pytest_sandbox.server.own.main_following import MainFollowServicer
 from ..command_stubs import Serve, creating
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from pytest_sandbox.client.transport.channels import Channels
+
+    from .conftest import Cut
 
 MIB = 1024 * 1024
 
@@ -229,22 +229,8 @@ def test_output_that_is_lost_is_an_error(either: FakeSandboxes) -> None:
 
 
 @pytest.mark.parametrize("after", range(6))
-def test_it_goes_on_where_it_was_cut(
-    either: FakeSandboxes, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
-    whole = MainFollowServicer.SandboxFollow
-
-    @functools.wraps(whole)
-    async def broken(self: Any, requests: Any, call: Any) -> AsyncIterator[Any]:
-        left = after
-        async with contextlib.aclosing(whole(self, requests, call)) as responses:  # type: ignore[type-var]
-            async for response in responses:
-                if not left:
-                    raise GRPCError(Status.UNAVAILABLE, "the connection broke")
-                left -= 1
-                yield response
-
-    monkeypatch.setattr(MainFollowServicer, "SandboxFollow", broken)
+def test_it_goes_on_where_it_was_cut(either: FakeSandboxes, cut: Cut, after: int) -> None:
+    cut(MainFollowServicer, "SandboxFollow", after)
     script = "for n in 0 1 2 3; do echo $n; echo e$n >&2; sleep 1; done; exit 3"
 
     sandbox = Sandbox.create("sh", "-c", script)
