@@ -150,18 +150,18 @@ async def test_what_was_a_blank_is_like_any_other(mode: Mode, tmp_path: Path) ->
             await once.kill()
 
 
-def faults(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[7])  # minflt: proc_pid_stat(5)
+def stat(pid: int) -> list[str]:
+    """The fields of proc_pid_stat(5) from the third on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 async def copied_pages(pid: int) -> int:
-    """How many pages a process has copied, or was given by the kernel; once it waits."""
-    counts = [-1] * 5
-    while len(set(counts)) > 1 or counts[0] < 0:
-        counts = [*counts[1:], faults(pid)]
-        await asyncio.sleep(0.002)
-    return counts[0]
+    """How many pages a process has copied, or was given by the kernel, once it waits.
+
+    Without a processor it is "R", as when it runs, and "D" while the kernel works for it.
+    """
+    await eventually(lambda: stat(pid)[0] == "S")
+    return int(stat(pid)[7])  # minflt
 
 
 async def test_it_has_done_ahead_what_a_restored_one_takes_too(engine: LocalEngine) -> None:
