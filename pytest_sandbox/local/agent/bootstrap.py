@@ -29,6 +29,7 @@ from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, AgentReady, SandboxFa
 from ..protocol.common import KernelError
 from ..protocol.prepared_packets import prepare_send
 from . import files, main, outlet
+from .short_turns import take_short_turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Bootstrap:
 
     def _harden(self, processes: int) -> PreparedCalls:
         calls = PreparedCalls()
+        take_short_turns(calls)
         # Until here it was the gate that told of the zygote's end: what dies meanwhile is missed.
         self.config.hardening.prepare(processes, self.zygote, calls)
         calls.add("close", self.zygote)
