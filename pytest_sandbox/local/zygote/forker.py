@@ -195,23 +195,23 @@ class _ForkerProcess:
             answer = FORKED.pack(self._fork(number, owner, fds))
         except OSError as error:
             answer = wire.encode(Failed.of(error))
-        wire.close_all(fds)
+        # First: the new process waits for the zygote, which waits for this.
         wire.send_packet(self._sock, answer)
+        wire.close_all(fds)
+        if owner != _NONE:
+            self._owners.change_back()  # if it fails, this process ends, and another one is started
 
     def _fork(self, number: int, owner: int, fds: list[int]) -> int:
+        """Fork one; its pid. Leaves this process with the ids of the owner."""
         ready = self._ready.get(number)
         # As a rule they come with the same numbers each time.
         if ready is None or ready.fds != fds:
             ready = self._prepare(number, fds)
         # Forked, not started: it has all modules in memory, since nothing can be imported from a
         # sandbox's root.
-        if owner == _NONE:
-            return ready.clone.make()
-        try:
+        if owner != _NONE:
             self._owners.change_to(owner, ready.processes)
-            return ready.clone.make()
-        finally:
-            self._owners.change_back()
+        return ready.clone.make()
 
     def _prepare(self, number: int, fds: list[int]) -> _ReadyToFork:
         plan = self._plans[number]
