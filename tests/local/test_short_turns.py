@@ -1,6 +1,7 @@
 """PID 1 of a sandbox is given a processor soon, and what it starts is not."""
 
 import ctypes
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,9 @@ import pytest
 
 from pytest_sandbox.engine import ProcessSpec, TaskSpec
 from pytest_sandbox.local import Mode
+from pytest_sandbox.local.agent.short_turns import take_short_turns
+from pytest_sandbox.local.kernel import bpf, prctl, seccomp
+from pytest_sandbox.local.kernel.calls import PreparedCalls
 from pytest_sandbox.local.kernel.syscalls import check, libc, number
 
 from .conftest import engine_in, only_child
@@ -55,3 +59,31 @@ async def of_a_sandbox(engine: "LocalEngine") -> tuple[Scheduling, Scheduling]:
     found = scheduling(pid), scheduling(only_child(pid))
     await task.kill()
     return found
+
+
+def refuse(call: str, error: int) -> None:
+    """Have the kernel refuse this process a call; never undone."""
+    program = (
+        bpf.instruction(bpf.LOAD, 0),  # the number of the call: seccomp(2)
+        bpf.instruction(bpf.JUMP_IF_EQUAL, number(call), skip_false=1),
+        bpf.instruction(bpf.RETURN, 0x00050000 + error),
+        bpf.instruction(bpf.RETURN, 0x7FFF0000),
+    )
+    prctl.forbid_new_privileges()
+    seccomp.install(b"".join(program))
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.ENOSYS])
+def test_where_the_call_is_refused_there_are_sandboxes_all_the_same(refusal: int) -> None:
+    """As by the seccomp filter of a container that we are in."""
+    child = os.fork()
+    if child == 0:
+        try:
+            calls = PreparedCalls()
+            take_short_turns(calls)
+            refuse("sched_setattr", refusal)
+            calls.make()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
