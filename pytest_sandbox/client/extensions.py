@@ -42,6 +42,24 @@ class Extensions:
         self._client = client
 
     @dual
+    async def create(self, /, **spec: Any) -> Sandbox:
+        """Create a sandbox, and say that another such is likely to be created soon.
+
+        That only affects speed, and only on engines that make sandboxes ahead.
+
+        Args:
+            **spec: as `Sandbox.create` takes it. Neither has a main process.
+
+        Raises:
+            Error: what `Sandbox.create` raises.
+        """
+        from .sandbox.creation import another_follows
+        from .sandbox.sandbox import Sandbox  # late: it imports clients
+
+        with another_follows():
+            return await Sandbox.create.core(**{"client": self._client, **spec})
+
+    @dual
     async def prepare(self, /, *args: str, **spec: Any) -> None:
         """Say that such a sandbox is likely to be created soon; this only affects speed.
 

@@ -26,11 +26,13 @@ class Creation:
         keywords: of `Sandbox.create`.
         snapshot: the snapshot with processes that it resumes; then only the keywords `name`,
             `network`, `alias` and `client` count.
+        another: whether the engine is told that another such sandbox is likely to be created soon.
     """
 
     args: tuple[str, ...]
     keywords: Mapping[str, Any]
     snapshot: SandboxSnapshot | None = None
+    another: bool = False
 
     def create(self) -> Sandbox:
         """Create it.
@@ -42,6 +44,8 @@ class Creation:
 
         if self.snapshot is not None:
             return Sandbox._experimental_from_snapshot(self.snapshot, **self.keywords)
+        if self.another:
+            return _client(self.keywords).extensions.create(**self.keywords)
         return Sandbox.create(*self.args, **self.keywords)
 
     async def create_aio(self) -> Sandbox:
@@ -50,10 +54,14 @@ class Creation:
 
         if self.snapshot is not None:
             return await Sandbox._experimental_from_snapshot.aio(self.snapshot, **self.keywords)
+        if self.another:
+            return await _client(self.keywords).extensions.create.aio(**self.keywords)
         return await Sandbox.create.aio(*self.args, **self.keywords)
 
 
-def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> Creation:
+def creation(
+    client: Client, args: tuple[str, ...], spec: Mapping[str, Any], *, another: bool = False
+) -> Creation:
     """How to create such a sandbox.
 
     Args:
@@ -61,6 +69,7 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
         args: of the main process.
         spec: keywords of `Sandbox.create`, where `image` may be the name of an image, and a
             snapshot with processes; and `project`, whether an image that has a name is to show it.
+        another: whether another such sandbox is likely to be created soon; then it has no `args`.
 
     Raises:
         InvalidError: there is no such image; or the image is a snapshot with processes, which
@@ -81,7 +90,12 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
         return Creation((), {**_for_copy(args, spec), "client": client}, image)
     if isinstance(image, str):
         image = _named(image, project=project)
-    return Creation(args, {"client": client, **spec, "image": image})
+    return Creation(args, {"client": client, **spec, "image": image}, another=another)
+
+
+def _client(keywords: Mapping[str, Any]) -> Client:
+    client: Client = keywords["client"]
+    return client
 
 
 def with_defaults(settings: Settings, spec: Mapping[str, Any], *, faked: bool) -> dict[str, Any]:

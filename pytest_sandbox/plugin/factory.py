@@ -12,6 +12,7 @@ from .isolation import check_isolation
 from .marker import merged_spec, needs_isolation, problem_with
 from .networks import placed
 from .ownership import OWNED
+from .pool import tells_of_next
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,9 @@ class SandboxFactory:
 
             raise InvalidError(problem)
         client = complete.pop("client", None) or self._client()
-        return creation(client, args, placed(complete, self._item))
+        complete = placed(complete, self._item)
+        another = not args and tells_of_next(self._item, client, complete)
+        return creation(client, args, complete, another=another)
 
     def _given(self, sandbox: Sandbox) -> Sandbox:
         self._item.stash[OWNED].given.add(sandbox.object_id)

@@ -5,6 +5,8 @@ Besides the id of the sandbox, the answers have that of its task and a token for
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox._proto.extensions_pb2 import (
@@ -22,7 +24,7 @@ from ..process.task_calls import TaskCalls
 from ..transport.calls import attempt_metadata, new_key
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
     from pytest_sandbox._proto.sandboxes_pb2 import SandboxCreateResponse
@@ -50,6 +52,19 @@ class _NewSandbox(Protocol):
 Created = tuple[TaskCalls, FollowedMain | None]
 
 
+_more = contextvars.ContextVar["Metadata | None"]("metadata of creations", default=None)
+
+
+@contextlib.contextmanager
+def another_follows() -> Iterator[None]:
+    """In the `with`, creations say that another such sandbox is likely to be created soon."""
+    token = _more.set({"x-sandbox-another": "1"})
+    try:
+        yield
+    finally:
+        _more.reset(token)
+
+
 async def created(spec: Specification) -> Created:
     """Create a sandbox; it runs when this returns."""
     if spec.secret_sources is not None:
@@ -67,12 +82,13 @@ async def _created_by_first(spec: Specification) -> Created:
         response, metadata = await calls.control_with_metadata(
             lambda link: link.extensions.SandboxCreateInNetwork,
             SandboxCreateInNetworkRequest(create=request, membership=spec.membership),
+            more=_more.get(),
         )
         return _known(spec.client, response.sandbox_id, metadata), None
 
     async def alone(key: str) -> tuple[SandboxCreateResponse, Metadata]:
         return await calls.control_with_metadata(
-            lambda link: link.control.SandboxCreate, request, key=key
+            lambda link: link.control.SandboxCreate, request, key=key, more=_more.get()
         )
 
     if not spec.definition.entrypoint_args:  # its main process writes nothing

@@ -86,12 +86,22 @@ class Calls(Unpicklable):
         *,
         timeout: float | None = TIMEOUT,
         key: str = "",
+        more: Metadata | None = None,
     ) -> tuple[Res, Metadata]:
-        """The same, with the initial metadata of the answer; `key` is of an earlier attempt."""
+        """The same, with the initial metadata of the answer.
+
+        Args:
+            method: which call.
+            request: its message.
+            timeout: seconds for each attempt.
+            key: of an earlier attempt.
+            more: metadata to send with the request.
+        """
         key = key or new_key()
 
         async def attempt(number: int) -> tuple[Res, Metadata]:
-            return await self._once(method, request, attempt_metadata(key, number), timeout)
+            metadata = {**attempt_metadata(key, number), **(more or {})}
+            return await self._once(method, request, metadata, timeout)
 
         with translated(_rpc(request), self._channels.server):
             return await retrying(attempt, CONTROL, self.clock)

@@ -60,11 +60,12 @@ def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox
     if request.scope == "function":
         own = placed({**variant.spec, **changed}, request.node, copy_of=variant.template.name)
         changed |= {key: own[key] for key in ("network",) if key in own}
-    sandbox = templates(request.config).copy(variant, changed)
-    if request.scope == "function":  # it ends with the test's other sandboxes
+        sandbox = templates(request.config).copy(variant, changed, request.node)
+        # It ends with the test's other sandboxes.
         request.node.stash[OWNED].given.add(sandbox.object_id)
         yield sandbox
         return
+    sandbox = templates(request.config).copy(variant, changed)
     yield sandbox
     sandbox.terminate()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..engine import ENGINE
 from ..gpu.held import gpus_for_template
 from ..networks import without_own
 from ..options import settings
+from ..pool import WANTED, tells_of_next
 from .body import TIMEOUT, image_of
 from .changes import changes
 from .key import cache_key, image_key
@@ -57,6 +59,11 @@ class TemplateUse:
     outcome: Outcome
     restores: list[float] = field(default_factory=list)
 
+    @functools.cached_property
+    def image(self) -> Image:
+        """The snapshot, if it is one of files."""
+        return _image(self.outcome.image)
+
 
 class Templates:
     """The templates that this process uses.
@@ -71,13 +78,17 @@ class Templates:
         self._session = config.stash[ENGINE]
         self.uses: dict[str, TemplateUse] = {}
         self.latest: dict[Template, Variant] = {}
+        config.stash.setdefault(WANTED, []).append(self.wanted)
 
-    def copy(self, variant: Variant, changed: Mapping[str, Any]) -> Sandbox:
+    def copy(
+        self, variant: Variant, changed: Mapping[str, Any], item: pytest.Item | None = None
+    ) -> Sandbox:
         """A sandbox restored from the snapshot of a template.
 
         Args:
             variant: of the template.
             changed: keywords of `Sandbox.create` that differ for this copy.
+            item: the test that it is for; `None` if others share it.
 
         Raises:
             Exception: the template could not be built.
@@ -88,12 +99,12 @@ class Templates:
         outcome = self.outcome(variant)
         started = real.monotonic()
         try:
-            sandbox = self._restored(variant, outcome, changed)
+            sandbox = self._restored(variant, outcome, changed, item)
         except NotFoundError:  # the engine evicted the snapshot to make room
             self._forget(variant, outcome)
             outcome = self.outcome(variant)
             started = real.monotonic()
-            sandbox = self._restored(variant, outcome, changed)
+            sandbox = self._restored(variant, outcome, changed, item)
         self.uses[variant.key].restores.append(real.monotonic() - started)
         return sandbox
 
@@ -128,8 +139,8 @@ class Templates:
         for variant in self.latest.values():
             use = self.uses.get(variant.key)
             if use and use.outcome.image and not use.outcome.memory and _takes_copy(item, variant):
-                image = _image(use.outcome.image)
-                yield {**_without_project(self.spec(variant)), **changes(item), "image": image}
+                spec = {**_without_project(self.spec(variant)), **changes(item)}
+                yield {**spec, "image": use.image}
 
     @contextlib.contextmanager
     def _outcome_file(self, variant: Variant) -> Iterator[OutcomeFile | None]:
@@ -197,15 +208,22 @@ class Templates:
             return self.copy(parent, spec)
         return creation(client, (), without_own({**self.spec(variant), **spec})).create()
 
-    def _restored(self, variant: Variant, outcome: Outcome, changed: Mapping[str, Any]) -> Sandbox:
+    def _restored(
+        self,
+        variant: Variant,
+        outcome: Outcome,
+        changed: Mapping[str, Any],
+        item: pytest.Item | None,
+    ) -> Sandbox:
         client = self._session.client()
         wanted = without_own({**self.spec(variant), **changed})
         if outcome.memory:
             _refuse(variant, changed)
             spec: dict[str, Any] = {"image": _snapshot(outcome.image, client), **_placing(wanted)}
         else:
-            spec = {**_without_project(wanted), "image": _image(outcome.image)}
-        return creation(client, (), spec).create()
+            spec = {**_without_project(wanted), "image": self.uses[variant.key].image}
+        another = item is not None and tells_of_next(item, client, spec)
+        return creation(client, (), spec, another=another).create()
 
     def _message(self, variant: Variant, error: BaseException) -> str:
         """The message for all other tests that use a template which could not be built."""

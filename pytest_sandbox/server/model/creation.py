@@ -11,9 +11,10 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.async_tasks import background, finish
 from pytest_sandbox.engine import (
     Membership,
+    SupportsPrepare,
     SupportsSidecars,
     Task,
     TaskEnded,
@@ -25,6 +26,7 @@ from ..commands.command_hints import hints
 from ..definition.definition import DEFAULT_TIMEOUT, task_spec
 from ..definition.identity import VARIABLE
 from ..definition.refused import refuse_unimplemented
+from ..rpc.call import ANOTHER
 from ..rpc.errors import already_exists, invalid, precondition, unimplemented
 from .checks import check_command
 from .ids import Family, SandboxIdentity, check_name
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from ..builds.builder import Builder
+    from ..rpc.call import ServedCall
     from .apps import AppRecord
     from .images import ImageRecord
     from .state import State
@@ -136,6 +139,16 @@ class SandboxCreator:
             await sandbox.end(TERMINATED)
             raise
         return sandbox
+
+    async def prepare(self, spec: TaskSpec) -> None:
+        """Tell the engine that such a sandbox is likely to be created soon."""
+        if isinstance(self._state.engine, SupportsPrepare):
+            await self._state.engine.prepare(spec)
+
+    def prepare_another(self, spec: TaskSpec, call: ServedCall) -> None:
+        """The same, if the call that has created one says so; its client gets the answer first."""
+        if call.header(ANOTHER):
+            call.on_answered = lambda: background(self.prepare(spec))
 
     async def create_sidecar(
         self,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import SupportsPrepare, SupportsReplacement, Task, TaskSpec
+from pytest_sandbox.engine import SupportsReplacement, Task, TaskSpec
 
 from ..model.creation import SandboxCreator, owned
 from ..model.state import State
@@ -79,8 +79,7 @@ class ExtensionServicer:
             info = self._state.info
             member = membership(request.membership, request.definition, info)
             spec = replace(spec, membership=member)
-        if isinstance(self._state.engine, SupportsPrepare):
-            await self._state.engine.prepare(spec)
+        await self._creator.prepare(spec)
         return pb.SandboxPrepareResponse()
 
     async def ImageForget(

@@ -36,6 +36,7 @@ class SandboxNetworkServicer:
         sandbox = await self._creator.create(
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )
+        self._creator.prepare_another(spec, call)
         call.initial_metadata = sandbox.router_metadata
         return sandboxes_pb2.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=sandboxes_pb2.SandboxHandleMetadata(app_id=app.id)

@@ -30,6 +30,8 @@ Serve = Callable[[AnyStream], Awaitable[None]]
 
 #: Metadata: the name that a client gives itself, so that several can share an engine; see `Rpcs`.
 CALLER = "x-sandbox-caller"
+#: Metadata: there if another such sandbox as the one that is created is likely to be created soon.
+ANOTHER = "x-sandbox-another"
 #: Metadata: the same in each attempt to make a call that creates something.
 IDEMPOTENCY_KEY = "x-idempotency-key"
 
@@ -55,6 +57,7 @@ class ServedCall:
         initial_metadata: what goes back to the client ahead of the response.
         lost: whether the call ended without a response: its client is gone, or has cancelled it.
         on_lost: called then.
+        on_answered: called once the response is written, if the call has only one.
     """
 
     __slots__ = (
@@ -63,6 +66,7 @@ class ServedCall:
         "listener",
         "lost",
         "metadata",
+        "on_answered",
         "on_lost",
         "room",
         "rpc",
@@ -86,11 +90,17 @@ class ServedCall:
         self.initial_metadata: Mapping[str, str | bytes] = {}
         self.lost = False
         self.on_lost: Callable[[], None] = _nothing
+        self.on_answered: Callable[[], object] = _nothing
 
     def lose(self) -> None:
         """Say that the call ended without a response."""
         self.lost = True
         self.on_lost()
+
+    def answered(self) -> None:
+        """Say that the response is written: to this attempt, or to a later one of the same call."""
+        then, self.on_answered = self.on_answered, _nothing
+        then()
 
     def forget_stream(self) -> None:
         """Its handler is done: hold nothing that is larger than the response."""

@@ -101,6 +101,7 @@ class Dispatch:
             except BaseException:  # an error is no response either, and started nothing
                 call.lose()
                 raise
+            call.answered()
 
         return serve
 

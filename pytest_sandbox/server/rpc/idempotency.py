@@ -58,6 +58,7 @@ def remembering(
         response, first = await outcomes.once(handler.rpc, key, lambda: run(request, call))
         if first is not call:
             call.initial_metadata, call.on_lost = first.initial_metadata, first.lose
+            call.on_answered = first.answered
             first.lost = False
         return response
 

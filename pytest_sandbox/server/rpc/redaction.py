@@ -7,6 +7,8 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from .call import ANOTHER
+
 #: Shown in the place of a secret.
 HIDDEN = "[secret]"
 #: Metadata whose name contains one of these is secret. Binary metadata is left out.
@@ -39,11 +41,11 @@ _VALUES = frozenset(
 
 
 def public_metadata(metadata: Mapping[str, str | bytes]) -> dict[str, str]:
-    """Metadata with secrets replaced."""
+    """Metadata with secrets replaced, without hints: a test is not to see whether one was given."""
     return {
         name: HIDDEN if any(part in name.lower() for part in _METADATA) else value
         for name, value in metadata.items()
-        if isinstance(value, str)
+        if isinstance(value, str) and name != ANOTHER
     }
 
 

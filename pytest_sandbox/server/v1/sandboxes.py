@@ -45,6 +45,7 @@ class SandboxServicer:
         sandbox = await self._creator.create(
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )
+        self._creator.prepare_another(spec, call)
         call.initial_metadata = sandbox.router_metadata
         return pb.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)

@@ -33,6 +33,22 @@ def test_creation_tells_all_that_the_first_command_needs(serve: Serve) -> None:
     assert commands.asked[0].metadata["authorization"] == f"Bearer {told['x-sandbox-router-jwt']}"
 
 
+def test_each_attempt_to_create_says_that_another_is_likely_to_come(serve: Serve) -> None:
+    plane = creating({})
+    plane.answers["SandboxCreate"] = in_turn(
+        fails(Status.UNAVAILABLE), plane.answers["SandboxCreate"]
+    )
+    client = serve(plane)
+
+    assert isinstance(client.extensions.create(workdir="/srv"), Sandbox)
+    Sandbox.create(client=client)
+
+    made = plane.of("SandboxCreate")
+    assert ["x-sandbox-another" in each.metadata for each in made] == [True, True, False]
+    assert made[0].request == made[1].request
+    assert made[1].request.definition.workdir == "/srv"
+
+
 def test_what_creation_did_not_tell_is_asked_once(serve: Serve) -> None:
     plane, commands = creating({}), router(TaskExecStart=STARTED)
     sandbox = Sandbox.create(client=serve(plane, commands))

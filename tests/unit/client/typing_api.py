@@ -68,6 +68,7 @@ def blocking(sandbox: Sandbox, client: Client) -> None:
     assert_type(client.extensions.snapshot_and_end(sandbox), Image)
     assert_type(client.extensions.recall_image("key"), Image | None)
     client.extensions.prepare("cat", image=image)
+    assert_type(client.extensions.create(image=image), Sandbox)
 
     assert_type(sandbox.poll(), int | None)
     assert_type(sandbox.returncode, int | None)
