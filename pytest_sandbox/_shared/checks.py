@@ -45,7 +45,7 @@ def is_root(path: str) -> bool:
 
 def argument_bytes(argv: Sequence[str]) -> int:
     """The size of a command and its arguments, for a comparison with `MAX_ARGUMENT_BYTES`."""
-    return sum(len(argument.encode(errors="surrogateescape")) for argument in argv)
+    return len("".join(argv).encode(errors="surrogateescape"))
 
 
 def is_object_name(name: object) -> TypeGuard[str]:

@@ -30,6 +30,8 @@ def wants_exit_snapshot(definition: pb.Sandbox, info: EngineInfo) -> bool:
     Raises:
         GRPCError: UNIMPLEMENTED: the engine takes none, or another option is not implemented.
     """
+    if not (definition.experimental_options or definition.experimental_options_v2):
+        return False
     options = {name: str(value) for name, value in definition.experimental_options.items()}
     options.update(definition.experimental_options_v2)
     asked = {name for name, value in options.items() if value.lower() not in _FALSE}

@@ -1,7 +1,5 @@
 """Checks the ports of a sandbox before it is created."""
 
-from collections import Counter
-
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, EngineInfo
 
@@ -16,12 +14,15 @@ def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT or UNIMPLEMENTED.
     """
     specs = definition.open_ports.ports
+    if not specs:
+        return
     for spec in specs:
         _check(spec, info)
-    twice = [port for port, count in Counter(spec.port for spec in specs).items() if count > 1]
-    if twice:
-        raise invalid(f"port {twice[0]} is given twice: one port has one tunnel")
-    if specs and is_blocked(definition):
+    ports = [spec.port for spec in specs]
+    for port in ports:
+        if ports.count(port) > 1:
+            raise invalid(f"port {port} is given twice: one port has one tunnel")
+    if is_blocked(definition):
         raise invalid(f"port {specs[0].port} cannot be opened with block_network=True")
 
 

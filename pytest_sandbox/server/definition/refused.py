@@ -4,7 +4,7 @@ Callers know the arguments of `Sandbox.create` and `Sandbox._experimental_create
 client for Python has them, and no fields of a message.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import NamedTuple
 
 from grpclib import GRPCError
@@ -24,75 +24,79 @@ class _RefusedArgument(NamedTuple):
     """Something that is not implemented.
 
     Attributes:
-        argument: what a definition has of it, as its caller wrote it, given the names of the fields
-            that are set too; empty if it has nothing.
+        fields: of the definition, one of which is set then.
+        argument: what a definition with such a field has of it, as its caller wrote it; empty if it
+            has nothing.
         instead: what to do.
     """
 
-    argument: Callable[[pb.Sandbox, Set[str]], str]
+    fields: frozenset[str]
+    argument: Callable[[pb.Sandbox], str]
     instead: str
 
 
-def _given(text: str, field: str) -> Callable[[pb.Sandbox, Set[str]], str]:
-    """An argument that sets a field of the definition."""
-    return lambda _, fields: text if field in fields else ""
+def _refused(
+    fields: str, argument: str | Callable[[pb.Sandbox], str], instead: str
+) -> _RefusedArgument:
+    given = argument if callable(argument) else lambda _: argument
+    return _RefusedArgument(frozenset(fields.split()), given, instead)
 
 
 def _no_argument(field: str) -> _RefusedArgument:
     """A field that no client of Modal's has an argument for."""
-    return _RefusedArgument(
-        _given(field, field), "no argument of Modal's clients sets it; leave it out"
-    )
+    return _refused(field, field, "no argument of Modal's clients sets it; leave it out")
 
 
-def _buckets(definition: pb.Sandbox, _: Set[str]) -> str:
+def _buckets(definition: pb.Sandbox) -> str:
     paths = [each.mount_path for each in definition.cloud_bucket_mounts]
     paths += [each.mount_path for each in definition.s3_mounts]
     return f"volumes={{{paths[0]!r}: CloudBucketMount(...)}}" if paths else ""
 
 
-def _shared_volumes(definition: pb.Sandbox, _: Set[str]) -> str:
+def _shared_volumes(definition: pb.Sandbox) -> str:
     paths = [each.mount_path for each in definition.nfs_mounts]
     return f"network_file_systems={{{paths[0]!r}: ...}}" if paths else ""
-
-
-def _policy(_: pb.Sandbox, fields: Set[str]) -> str:
-    given = {"experimental_outbound_policy", "outbound_policy"} & fields
-    return "_experimental_outbound_policy" if given else ""
 
 
 _WORKER = "worker_id in the configuration of modal (MODAL_WORKER_ID)"
 _NO_WORKERS = "remove it: there are no workers to choose from"
 
 _REFUSED = (
-    _RefusedArgument(
-        lambda d, _: "ephemeral_disk" if d.resources.ephemeral_disk_mb else "",
+    _refused(
+        "resources",
+        lambda d: "ephemeral_disk" if d.resources.ephemeral_disk_mb else "",
         "the engine option disk says how much a sandbox may write",
     ),
-    _RefusedArgument(
-        lambda d, _: "rdma" if d.resources.rdma else "", "create the sandbox without it"
+    _refused(
+        "resources",
+        lambda d: "rdma" if d.resources.rdma else "",
+        "create the sandbox without it",
     ),
-    _RefusedArgument(
+    _refused(
+        "cloud_bucket_mounts s3_mounts",
         _buckets,
         "mount a Volume, and put the objects into it with batch_upload; a program that talks to "
         "the store itself reaches it with outbound_cidr_allowlist",
     ),
-    _RefusedArgument(_shared_volumes, "use volumes, with a Volume"),
-    _RefusedArgument(
-        _policy,
+    _refused("nfs_mounts", _shared_volumes, "use volumes, with a Volume"),
+    _refused(
+        "experimental_outbound_policy outbound_policy",
+        "_experimental_outbound_policy",
         "headers of HTTPS cannot be replaced without decrypting it; give the program what it sends "
         "by secrets, and say with outbound_domain_allowlist where it may send it",
     ),
-    _RefusedArgument(
-        lambda d, _: f"custom_domain={d.custom_domain!r}" if d.custom_domain else "",
+    _refused(
+        "custom_domain",
+        lambda d: f"custom_domain={d.custom_domain!r}" if d.custom_domain else "",
         "create the sandbox without it; Sandbox.tunnels() has the addresses",
     ),
-    _RefusedArgument(
-        _given("i6pn=True", "i6pn_enabled"),
+    _refused(
+        "i6pn_enabled",
+        "i6pn=True",
         "containers that have to see each other can be sidecars of one sandbox "
         "(Sandbox._experimental_sidecars); pytest_sandbox.SandboxNetwork connects sandboxes",
     ),
-    _RefusedArgument(_given(_WORKER, "worker_id"), _NO_WORKERS),
+    _refused("worker_id", _WORKER, _NO_WORKERS),
     _no_argument("_restore_instance_type"),
     _no_argument("include_x509_svid"),
     _no_argument("preload_path_prefixes"),
@@ -113,7 +117,7 @@ def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
     """
     fields = {field.name for field, _ in definition.ListFields()}
     for refused in _REFUSED:
-        if argument := refused.argument(definition, fields):
+        if refused.fields & fields and (argument := refused.argument(definition)):
             raise _refusal(argument, refused.instead)
     if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
         why = info.details.get(

@@ -33,7 +33,7 @@ def check_command(argv: Sequence[str]) -> None:
             f"{MAX_ARGUMENT_BYTES} allowed: pass large data through standard input or a file"
         )
     for argument in argv:
-        if not is_text(argument):
+        if "\0" in argument:
             raise invalid(f"the argument {argument[:100]!r} holds a NUL character")
 
 

@@ -74,6 +74,7 @@ class State:
     ) -> None:
         self.engine = engine
         self.info_at_start = info
+        self._changing = engine if isinstance(engine, SupportsChange) else None
         self.tunnels_for_everybody = tunnels_for_everybody
         self._volumes_folder = volumes
         self._private_volumes = private_volumes
@@ -94,7 +95,7 @@ class State:
     @property
     def info(self) -> EngineInfo:
         """What the engine is now."""
-        return self.engine.info if isinstance(self.engine, SupportsChange) else self.info_at_start
+        return self.info_at_start if self._changing is None else self._changing.info
 
     @property
     def clock(self) -> Clock:
