@@ -26,7 +26,7 @@ _lasting = ContextVar("pytest_sandbox_lasting", default=lambda: None)
 
 def background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Start work whose error matters only if somebody awaits the task."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     task.add_done_callback(retrieve)
     return task
 
@@ -37,11 +37,15 @@ def retrieve(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-async def lasting(work: Awaitable[T]) -> T:
-    """Await work in a task of its own, which nobody cancels: in it, `finish` needs no other one."""
+def be_lasting() -> None:
+    """Say that nobody cancels this task, so that in it `finish` needs no other one."""
     task = asyncio.current_task()
     assert task is not None
     _lasting.set(weakref.ref(task))
+
+
+async def _in_lasting_task(work: Awaitable[T]) -> T:
+    be_lasting()
     return await work
 
 
@@ -57,7 +61,7 @@ async def finish(
     """
     if _lasting.get()() is asyncio.current_task():
         return await work
-    task = asyncio.ensure_future(lasting(work))
+    task = asyncio.create_task(_in_lasting_task(work))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

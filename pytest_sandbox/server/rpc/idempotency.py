@@ -7,9 +7,9 @@ own, so that a client that disconnects in the middle finds the outcome when it c
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from pytest_sandbox._shared.async_tasks import lasting
+from pytest_sandbox._shared.async_tasks import be_lasting
 
 from ..model.retention import Retention
 from .call import IDEMPOTENCY_KEY, ServedCall
@@ -69,22 +69,53 @@ class _OfRpc(Generic[T]):
     """The calls of one RPC: those under way, and the newest of those that succeeded."""
 
     def __init__(self, capacity: int) -> None:
-        self._under_way: dict[str, asyncio.Future[T]] = {}
+        self._under_way: dict[str, _Attempt] = {}
         self._outcomes: dict[str, T] = {}
         self._succeeded: Retention[str] = Retention(capacity, 0)
 
     async def outcome(self, key: str, run: Callable[[], Awaitable[T]]) -> T:
         if key in self._outcomes:
             return self._outcomes[key]
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.ensure_future(lasting(run()))
-            task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)
+        waiting: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        attempt = self._under_way.get(key)
+        if attempt is None:
+            attempt = self._under_way[key] = _Attempt(asyncio.create_task(self._run(key, run)), [])
+        # Not `asyncio.shield`, which hands an outcome on a turn of the event loop later.
+        attempt.waiting.append(waiting)
+        return await waiting
 
-    def _finished(self, key: str, task: "asyncio.Future[T]") -> None:
-        del self._under_way[key]
-        if not task.cancelled() and task.exception() is None:
-            self._outcomes[key] = task.result()
-            for evicted in self._succeeded.add(key, 0):
-                del self._outcomes[evicted]
+    async def _run(self, key: str, run: Callable[[], Awaitable[T]]) -> None:
+        be_lasting()
+        try:
+            outcome = await run()
+        except asyncio.CancelledError:
+            for waiting in self._under_way.pop(key).waiting:
+                waiting.cancel()
+            raise
+        except Exception as error:
+            _fail(self._under_way.pop(key).waiting, error)
+            return
+        self._outcomes[key] = outcome
+        for evicted in self._succeeded.add(key, 0):
+            del self._outcomes[evicted]
+        for waiting in self._under_way.pop(key).waiting:
+            if not waiting.done():
+                waiting.set_result(outcome)
+
+
+class _Attempt(NamedTuple):
+    """An attempt under way.
+
+    Attributes:
+        task: in which it runs, referred to here.
+        waiting: for its outcome, in tasks that can be cancelled.
+    """
+
+    task: "asyncio.Task[None]"
+    waiting: "list[asyncio.Future[Any]]"
+
+
+def _fail(waiting: "list[asyncio.Future[Any]]", error: Exception) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_exception(error)

@@ -436,7 +436,7 @@ async def test_a_call_under_way_is_not_evicted() -> None:
     attempts += [
         asyncio.ensure_future(outcomes.once("Rpc", key, lambda: run("other"))) for key in "bcd"
     ]
-    await asyncio.sleep(0)
+    await settle()
     attempts.append(asyncio.ensure_future(outcomes.once("Rpc", "a", lambda: run("again"))))
     gate.set()
     assert await asyncio.gather(*attempts) == ["first", "other", "other", "other", "first"]
