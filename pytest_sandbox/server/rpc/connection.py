@@ -4,6 +4,7 @@ grpclib reads messages of any size, and keeps what a client reset before its cal
 """
 
 import logging
+import time
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable
 from functools import partial
@@ -218,9 +219,11 @@ class _Stream(AnsweringStream):
     release: Callable[[], None]
 
     def init_stream(self, stream_id: int, connection: Connection) -> None:
-        """Begin as one of a connection."""
-        super().init_stream(stream_id, connection)
+        """Begin as one of a connection; not as grpclib does, which makes a queue for nothing."""
+        self.id = stream_id
         self.buffer = ReceivedData(partial(connection.ack, stream_id))
+        connection.streams_started += 1
+        self.created = connection.last_stream_created = time.monotonic()
 
     async def recv_data(self, size: int) -> bytes:
         """Bytes of a message, all that are left or its head.
@@ -240,7 +243,7 @@ class _Stream(AnsweringStream):
                 f"{LARGEST_MESSAGES}, the limit: wait for calls to end"
             )
         self.connection.held, self.held = total, size
-        return await super().recv_data(size)
+        return await self.buffer.read(size)
 
     def forget(self) -> None:
         """Count its messages no more."""
