@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import signal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_sandbox.engine import (
     ExitStatus,
@@ -35,7 +35,7 @@ from ..protocol.agent import (
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
 from .errors import task_ended
-from .pending_answers import wait_for
+from .pending_answers import ignore, wait_for
 from .process_pipes import is_terminal_master, pipe, streams
 from .stdin_pump import StdinPump
 
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
     from .agent_link import AgentLink
     from .pump import Pump
+
+    #: Our end of a pipe, and where what comes through it goes.
+    _PipedOutput: TypeAlias = tuple[int, OutputLog]
 
 _OUTPUTS: dict[Output, Literal["pipe", "devnull", "stdout"]] = {
     Output.PIPE: "pipe",
@@ -79,14 +82,21 @@ class LocalProcess(Process):
             TaskEnded: the task has ended.
         """
         try:
-            passed = () if spec.pty else self._open_pipes(spec)
+            passed, outputs = ((), []) if spec.pty else self._open_pipes(spec)
         except OSError as error:
             self.task_ended()
             raise _no_room(error) from error
         self._number = self._link.register(self)
         request = _request(spec, env, workdir, main=main, number=self._number)
+        asked = self._link.ask(request, SpawnAnswer, passed)
         try:
-            answer, fds = await wait_for(self._link.ask(request, SpawnAnswer, passed))
+            self._pump(outputs)  # only now: the agent starts the process meanwhile
+        except OSError as error:
+            ignore(asked)
+            self._give_up()
+            raise _no_room(error) from error
+        try:
+            answer, fds = await wait_for(asked)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._give_up()  # it may run, if it is we who had no room for its terminal
@@ -130,8 +140,14 @@ class LocalProcess(Process):
         """
         self.pid = pid
         try:
-            passed = () if spec.pty else self._open_pipes(spec)
+            passed, outputs = ((), []) if spec.pty else self._open_pipes(spec)
         except OSError as error:
+            self.task_ended()
+            raise _no_room(error) from error
+        try:
+            self._pump(outputs)
+        except OSError as error:
+            close_all(list(passed))
             self.task_ended()
             raise _no_room(error) from error
         self._number = self._link.register(self)
@@ -237,8 +253,10 @@ class LocalProcess(Process):
             self.stdout.close()
             self.stderr.close()
 
-    def _open_pipes(self, spec: ProcessSpec) -> tuple[int, ...]:
+    def _open_pipes(self, spec: ProcessSpec) -> tuple[tuple[int, ...], list[_PipedOutput]]:
+        """The ends of the process, and ours of its output."""
         passed: list[int] = []
+        outputs: list[_PipedOutput] = []
         try:
             theirs, ours = pipe()
             passed.append(theirs)
@@ -249,12 +267,21 @@ class LocalProcess(Process):
                     continue
                 read, write = pipe()
                 passed.append(write)
+                outputs.append((read, log))
+        except OSError:  # we have as many descriptors as we may have
+            close_all([*passed, *(read for read, _ in outputs)])
+            raise
+        return tuple(passed), outputs
+
+    def _pump(self, outputs: list[_PipedOutput]) -> None:
+        left = iter(outputs)
+        try:
+            for read, log in left:
                 self._pumps.append(self._link.pump(read, log))
                 self._pumped = True
         except OSError:
-            close_all(passed)  # we have as many descriptors as we may have
+            close_all([read for read, _ in left])
             raise
-        return tuple(passed)
 
 
 def _request(
