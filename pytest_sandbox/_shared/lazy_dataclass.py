@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass as dataclass
+    from dataclasses import replace as replace
     from typing import Any
 
 _FIELDS = "__dataclass_fields__"
@@ -92,3 +93,12 @@ if not TYPE_CHECKING:
         if kind is None:
             return lambda decorated: _lazy(decorated, options)
         return _lazy(kind, options)
+
+    def replace(instance: Any, /, **changes: Any) -> Any:
+        """As `dataclasses.replace`, which asks for each field, of a class without `__post_init__`.
+
+        What such an instance has besides its fields, as a cached property, is copied too.
+        """
+        changed = object.__new__(type(instance))
+        vars(changed).update(vars(instance), **changes)
+        return changed

@@ -375,7 +375,7 @@ async def test_none_is_made_while_something_is_under_way_or_a_spare_is_due(
     noted: tuple[NotedZygote, Activity, NoneDue, Blanks],
 ) -> None:
     zygote, activity, due, made = noted
-    with activity.under_way():
+    with activity:
         made.begin(1, 2, None)
         made.keep(3, 4, None)
         await a_moment()

@@ -117,7 +117,7 @@ async def test_none_is_made_while_something_is_under_way(
     kept: tuple[Kept, Activity, Spares],
 ) -> None:
     pool, activity, spares = kept
-    with activity.under_way():
+    with activity:
         spares.asked_for(A, claimed=True)
         await a_moment()
         assert pool.shapes == []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Activity:
-    """What is asked of an engine's sandboxes, as it comes."""
+    """What is asked of an engine's sandboxes, as it comes.
+
+    Inside of a `with` block of it, there is something to do.
+    """
 
     def __init__(self) -> None:
         self._under_way = 0
@@ -21,15 +19,12 @@ class Activity:
         """Something was asked of a sandbox, or has happened in one."""
         self._last = asyncio.get_running_loop().time()
 
-    @contextlib.contextmanager
-    def under_way(self) -> Iterator[None]:
-        """While inside, there is something to do."""
+    def __enter__(self) -> None:
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            self.note()
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        self.note()
 
     def idle_for(self) -> float:
         """Seconds since the last of it; 0 while something is under way."""

@@ -152,7 +152,7 @@ class Factory:
         self, spec: TaskSpec, gpus: TaskGpus | None = None, beside: str = ""
     ) -> LocalTask:
         try:
-            with self._activity.under_way():
+            with self._activity:
                 return await self._claim_or_build_anyway(spec, gpus, beside)
         except (BuildFailed, OSError) as failure:
             raise translated(reason(failure), spec, self._gpu_numbers) from failure

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.lazy_dataclass import replace
 from pytest_sandbox.engine import Requests
 
 from .outlet import network_of
@@ -22,7 +22,7 @@ def shape_of(spec: TaskSpec) -> TaskSpec | None:
     """
     if spec.volumes or spec.gpus is not None or spec.resume is not None or spec.exit_snapshot:
         return None
-    return dataclasses.replace(
+    return replace(
         spec,
         main=None,
         requests=Requests(),

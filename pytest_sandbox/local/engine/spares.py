@@ -46,10 +46,11 @@ class Spares:
             claimed: whether the pool had it.
         """
         now = asyncio.get_running_loop().time()
-        last = next((when for known, when in self._asked if known == shape), None)
-        others = [each for each in self._asked if each[0] != shape]
-        self._asked = [*others[1 - capacity() :], (shape, now)]
-        if claimed or (last is not None and now - last <= _SOON):
+        before = next((each for each in self._asked if each[0] == shape), None)
+        if before is not None:
+            self._asked.remove(before)
+        self._asked = [*self._asked[1 - capacity() :], (shape, now)]
+        if claimed or (before is not None and now - before[1] <= _SOON):
             self._wanted = [*(each for each in self._wanted if each != shape), shape]
             self._wait(_IDLE_AFTER)
 
