@@ -1,8 +1,8 @@
 """Hints at mistakes in commands that could not be started."""
 
-import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NoReturn
 
 from pytest_sandbox.engine import SpawnFailed
 
@@ -18,16 +18,12 @@ _BUILTINS = {
 }
 
 
-@contextlib.contextmanager
-def hints(argv: Sequence[str]) -> Iterator[None]:
-    """Explain the failure to start a command, if the command shows the reason."""
-    try:
-        yield
-    except SpawnFailed as error:
-        hint = _hint(argv, error.errno)
-        if not hint:
-            raise
-        raise SpawnFailed(error.errno, f"{error}\n{hint}") from error
+def raise_with_hint(error: SpawnFailed, argv: Sequence[str]) -> NoReturn:
+    """Raise the failure to start a command, explained if the command shows the reason."""
+    hint = _hint(argv, error.errno)
+    if not hint:
+        raise error
+    raise SpawnFailed(error.errno, f"{error}\n{hint}") from error
 
 
 def _hint(argv: Sequence[str], number: int | None) -> str:

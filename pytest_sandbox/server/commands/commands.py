@@ -97,8 +97,9 @@ class Commands:
         if self.main is not None:
             self._by_id[self.main.id] = self.main
         self.main = self.main_times = None
-        self.stdin = StdinWriter(None, self._clock)
-        if process is not None:
+        if process is None:
+            self.stdin = StdinWriter(None, self._clock)
+        else:
             self.main = CommandExecution(
                 exec_id,
                 tuple(argv),

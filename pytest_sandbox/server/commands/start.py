@@ -5,11 +5,11 @@ from dataclasses import field
 
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox._shared.lazy_dataclass import dataclass
-from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
+from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize, SpawnFailed
 
 from ..model.checks import check_command, check_workdir
 from ..model.sandbox import ServedSandbox
-from .command_hints import hints
+from .command_hints import raise_with_hint
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,10 @@ async def start(sandbox: ServedSandbox, request: ExecRequest) -> None:
             stderr=request.stderr,
             pty=request.pty,
         )
-        with hints(request.argv):
+        try:
             return await sandbox.task.exec(spec)
+        except SpawnFailed as error:
+            raise_with_hint(error, request.argv)
 
     await sandbox.commands.run(
         request.exec_id,

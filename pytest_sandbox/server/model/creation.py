@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,10 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import background, finish
+from pytest_sandbox._shared.lazy_dataclass import replace
 from pytest_sandbox.engine import (
     Membership,
+    SpawnFailed,
     SupportsPrepare,
     SupportsSidecars,
     Task,
@@ -22,7 +23,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 
-from ..commands.command_hints import hints
+from ..commands.command_hints import raise_with_hint
 from ..definition.definition import DEFAULT_TIMEOUT, task_spec
 from ..definition.identity import VARIABLE
 from ..definition.refused import refuse_unimplemented
@@ -34,7 +35,7 @@ from .result import TERMINATED
 from .sandbox import ServedSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from ..builds.builder import Builder
     from ..rpc.call import ServedCall
@@ -124,7 +125,8 @@ class SandboxCreator:
             EngineError: whatever the engine raises.
         """
         _check_not_stopped(app)
-        with self._reserved_name(app, definition):
+        reserved = self._reserve_name(app, definition)
+        try:
             identity = self._identity(app, definition, family)
             groups = {group_of_caller(caller), identity.id}
             sandbox = await self._create(
@@ -132,6 +134,8 @@ class SandboxCreator:
                 self._state.engine.create,
                 resumed_from=resumed_from,
             )
+        finally:
+            self._reserved.discard(reserved)
         try:
             # The stop of the app ended the sandboxes that it found: this was none of them yet.
             _check_not_stopped(app)
@@ -212,11 +216,9 @@ class SandboxCreator:
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
             self._state.memberships.entering(spec) if spec.membership else nullcontext(),
-            store.pinned(image.snapshot_id),
-            store.pinned(resumed_from),
+            store.pinned(image.snapshot_id, resumed_from),
         ):
-            with hints(spec.main.argv if spec.main is not None else ()):
-                task = await self._task(spec, make)
+            task = await self._task(spec, make)
             sandbox = ServedSandbox(
                 identity,
                 definition,
@@ -252,20 +254,18 @@ class SandboxCreator:
         if key in self._reserved or self._state.sandboxes.named(*key) is not None:
             raise already_exists(f"Sandbox with name {name!r} already exists in this app, and runs")
 
-    @contextmanager
-    def _reserved_name(self, app: AppRecord, definition: pb.Sandbox) -> Iterator[None]:
-        """Reserve a name before the sandbox exists, so that two creations cannot both have it."""
-        if not definition.HasField("name"):
-            yield
-            return
-        check_name(definition.name, "sandbox")
-        self._check_free(app.id, definition.name)
+    def _reserve_name(self, app: AppRecord, definition: pb.Sandbox) -> tuple[str, str]:
+        """Reserve a name before the sandbox exists, so that two creations cannot both have it.
+
+        Returns:
+            The member of `_reserved`, if it has a name.
+        """
         key = app.id, definition.name
-        self._reserved.add(key)
-        try:
-            yield
-        finally:
-            self._reserved.discard(key)
+        if definition.HasField("name"):
+            check_name(definition.name, "sandbox")
+            self._check_free(*key)
+            self._reserved.add(key)
+        return key
 
     def _with_identity(
         self, spec: TaskSpec, identity: SandboxIdentity, definition: pb.Sandbox
@@ -294,20 +294,20 @@ class SandboxCreator:
     ) -> Task:
         try:
             return await owned(make(spec))
-        except BaseException:
+        except BaseException as error:
             if self._state.private_copies is not None:
                 self._state.private_copies.end(mount.volume for mount in spec.volumes)
+            if isinstance(error, SpawnFailed) and spec.main is not None:
+                raise_with_hint(error, spec.main.argv)
             raise
 
     def _identity(self, app: AppRecord, definition: pb.Sandbox, family: Family) -> SandboxIdentity:
-        task_id = self._state.ids.task(family)
         return SandboxIdentity(
+            task_id=self._state.ids.task(family),
             id=self._state.ids.sandbox(family),
-            task_id=task_id,
             app_id=app.id,
             name=definition.name,
             created_at=self._state.sandboxes.creation_time(),
-            router_token=self._state.tokens.issue(task_id),
             family=family,
         )
 
@@ -318,7 +318,6 @@ class SandboxCreator:
             app_id=main.app_id,
             name=name,
             created_at=self._state.sandboxes.creation_time(),
-            router_token=main.router_token,
             family=main.family,
         )
 

@@ -46,7 +46,6 @@ class SandboxIdentity:
     app_id: str
     name: str
     created_at: float
-    router_token: str
     family: Family = Family.FIRST
 
     @property

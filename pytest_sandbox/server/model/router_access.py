@@ -19,6 +19,12 @@ def router_token(state: State, sandbox: ServedSandbox) -> str:
     return sandbox.router_token
 
 
+def router_metadata(state: State, sandbox: ServedSandbox) -> dict[str, str | bytes]:
+    """Metadata that saves a client which knows it two calls before its first command."""
+    token = router_token(state, sandbox)
+    return {"x-sandbox-task-id": sandbox.task_id, "x-sandbox-router-jwt": token}
+
+
 def router_url(state: State, call: ServedCall) -> str:
     """The address of the command router for the client that calls.
 

@@ -71,6 +71,7 @@ class ServedSandbox:
         lock: held while its files are snapshotted, its mounts change, or it is restored.
         readiness: whether it is ready; `None` if it has no probe.
         commands: its processes.
+        router_token: of the command router, the last one that was issued; empty before.
         refusals: connections to its tunnels that were refused.
         result: how it ended; `None` while it runs.
         started: when, on the engine's monotonic clock.
@@ -101,7 +102,7 @@ class ServedSandbox:
         self.app_id = identity.app_id
         self.name = identity.name
         self.created_at = identity.created_at
-        self.router_token = identity.router_token
+        self.router_token = ""
         self.family = identity.family
         self.definition = definition
         self.tags = dict(tags)
@@ -165,11 +166,6 @@ class ServedSandbox:
     def workdir(self) -> str:
         """Where its processes start, and relative paths begin."""
         return self.spec.workdir or self.task.default_workdir
-
-    @property
-    def router_metadata(self) -> dict[str, str | bytes]:
-        """Metadata that saves a client which knows it two calls before its first command."""
-        return {"x-sandbox-task-id": self.task_id, "x-sandbox-router-jwt": self.router_token}
 
     @property
     def depends_on(self) -> set[str]:

@@ -7,6 +7,7 @@ from pytest_sandbox._proto import sandboxes_pb2, snapshots_pb2
 
 from ..model.creation import SandboxCreator
 from ..model.ids import Family
+from ..model.router_access import router_metadata
 from ..model.state import State
 from ..model.tags import tags_of
 from ..networks.memberships import membership
@@ -37,7 +38,7 @@ class SandboxNetworkServicer:
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )
         self._creator.prepare_another(spec, call)
-        call.initial_metadata = sandbox.router_metadata
+        call.initial_metadata = router_metadata(self._state, sandbox)
         return sandboxes_pb2.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=sandboxes_pb2.SandboxHandleMetadata(app_id=app.id)
         )
@@ -52,5 +53,5 @@ class SandboxNetworkServicer:
         member = membership(request.membership, definition, self._state.info)
         caller = call.header(CALLER)
         sandbox = await resume(self._state, self._creator, wanted, Family.FIRST, caller, member)
-        call.initial_metadata = sandbox.router_metadata
+        call.initial_metadata = router_metadata(self._state, sandbox)
         return snapshots_pb2.SandboxRestoreResponse(sandbox_id=sandbox.id)

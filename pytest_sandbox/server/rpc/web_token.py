@@ -7,6 +7,7 @@ too, which is a sixth of the time that the server takes to start.
 import base64
 import hmac
 import json
+from binascii import b2a_base64
 
 
 def encode(claims: dict[str, object], key: bytes) -> str:
@@ -35,7 +36,8 @@ def _signature(signed: bytes, key: bytes) -> bytes:
 
 
 def _part(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _HEADER = _part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())

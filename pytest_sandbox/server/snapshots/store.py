@@ -7,8 +7,8 @@ free nothing, as the engine says.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
@@ -90,16 +90,9 @@ class SnapshotStore:
         """Why a snapshot is no longer stored; empty if that is not known."""
         return self._reasons.get(snapshot_id, "")
 
-    @contextmanager
-    def pinned(self, snapshot_id: str) -> Iterator[None]:
-        """Do not evict a snapshot inside of the `with` block."""
-        self._pins[snapshot_id] += 1
-        try:
-            yield
-        finally:
-            self._pins[snapshot_id] -= 1
-            if not self._pins[snapshot_id]:
-                del self._pins[snapshot_id]
+    def pinned(self, *snapshot_ids: str) -> AbstractContextManager[None]:
+        """Do not evict snapshots inside of the `with` block; an empty id is of none."""
+        return _Pinned(self._pins, snapshot_ids)
 
     def has(self, snapshot_id: str) -> bool:
         """Whether a snapshot is stored; this is no use of it."""
@@ -177,3 +170,23 @@ class SnapshotStore:
                 self._reasons.popitem(last=False)
             snapshot.on_removal()
         return snapshot
+
+
+class _Pinned(AbstractContextManager[None]):
+    """Counts what must not be evicted; a class, since most creations of sandboxes come by."""
+
+    def __init__(self, pins: Counter[str], snapshot_ids: tuple[str, ...]) -> None:
+        self._pins = pins
+        self._ids = snapshot_ids
+
+    def __enter__(self) -> None:
+        for each in self._ids:
+            if each:
+                self._pins[each] += 1
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._ids:
+            if each:
+                self._pins[each] -= 1
+                if not self._pins[each]:
+                    del self._pins[each]

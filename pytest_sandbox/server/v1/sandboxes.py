@@ -12,6 +12,7 @@ from ..model.apps import AppRecord
 from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
 from ..model.result import TERMINATED
+from ..model.router_access import router_metadata
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..model.tags import tag_messages, tags_of
@@ -46,7 +47,7 @@ class SandboxServicer:
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )
         self._creator.prepare_another(spec, call)
-        call.initial_metadata = sandbox.router_metadata
+        call.initial_metadata = router_metadata(self._state, sandbox)
         return pb.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
         )

@@ -6,6 +6,7 @@ from pytest_sandbox._proto import snapshots_pb2 as pb
 from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
 from ..model.ids import Family
+from ..model.router_access import router_metadata
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import CALLER, ServedCall
 from ..rpc.handlers import once
@@ -81,7 +82,7 @@ class SnapshotServicer:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         caller = call.header(CALLER)
         sandbox = await resume(self._state, self._creator, request, Family.FIRST, caller)
-        call.initial_metadata = sandbox.router_metadata
+        call.initial_metadata = router_metadata(self._state, sandbox)
         return pb.SandboxRestoreResponse(sandbox_id=sandbox.id)
 
 
