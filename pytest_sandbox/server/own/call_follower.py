@@ -2,8 +2,8 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
@@ -138,15 +138,28 @@ class Followers:
         if told:
             await asyncio.wait(told, timeout=_PATIENCE)
 
-    @asynccontextmanager
-    async def listening(
+    def listening(
         self, follower: CallFollower[Any, Any], requests: AnyStream
-    ) -> AsyncIterator[None]:
+    ) -> AbstractContextManager[None]:
         """While inside, it is one of these, and takes what its caller asks for."""
-        self._all.add(follower)
-        listening = background(follower.listen(requests))
-        try:
-            yield
-        finally:
-            self._all.remove(follower)
-            listening.cancel()
+        return _Listening(self._all, follower, requests)
+
+
+class _Listening(AbstractContextManager[None]):
+    def __init__(
+        self,
+        followers: set[CallFollower[Any, Any]],
+        follower: CallFollower[Any, Any],
+        requests: AnyStream,
+    ) -> None:
+        self._followers = followers
+        self._follower = follower
+        self._requests = requests
+
+    def __enter__(self) -> None:
+        self._followers.add(self._follower)
+        self._task = background(self._follower.listen(self._requests))
+
+    def __exit__(self, *_: object) -> None:
+        self._followers.remove(self._follower)
+        self._task.cancel()

@@ -75,12 +75,10 @@ class FollowServicer:
         except BaseException:  # the client is gone, and does not know
             call.lose()
             raise
-        async with (
-            self._followers.listening(follower, requests),
-            aclosing(follower.responses()) as responses,
-        ):
-            async for response in responses:
-                yield response
+        with self._followers.listening(follower, requests):
+            async with aclosing(follower.responses()) as responses:
+                async for response in responses:
+                    yield response
 
     async def tell(self) -> None:
         """Calls are recorded or disturbed from now on: return when the clients know."""

@@ -102,6 +102,11 @@ class MainFollower(CallFollower[pb.SandboxFollowRequest, pb.SandboxFollowRespons
         self._outputs = [_Followed(sandbox, each) for each in _DESCRIPTORS]
         self._result_told = False
 
+    @property
+    def has_output(self) -> bool:
+        """Whether the process has written something."""
+        return any(each.end for each in self._sandbox.commands.main_logs)
+
     async def _take(self, request: pb.SandboxFollowRequest) -> None:
         asked = request.WhichOneof("payload")
         if asked == "read":

@@ -1,6 +1,6 @@
 """Sandboxes whose main process is followed by the call that creates them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -48,6 +48,7 @@ class MainFollowServicer:
         self._outcomes = outcomes
         self._servicer_of = servicer_of
         self._followers = Followers()
+        self._create: dict[str, Callable[[Any, ServedCall], Awaitable[Any]]] = {}
 
     @unrecorded
     async def SandboxFollow(
@@ -75,13 +76,13 @@ class MainFollowServicer:
             told.apart = True
             yield told
             return
-        async with (
-            self._followers.listening(follower, requests),
-            aclosing(follower.responses()) as responses,
-        ):
+        with self._followers.listening(follower, requests):
             yield told
-            async for response in responses:
-                yield response
+            if not follower.has_output:
+                call.write()  # now: to find that there is nothing else to say takes a while
+            async with aclosing(follower.responses()) as responses:
+                async for response in responses:
+                    yield response
 
     async def tell(self) -> None:
         """Calls are recorded or disturbed from now on: return when the clients know."""
@@ -96,7 +97,10 @@ class MainFollowServicer:
     ) -> tuple[Any, Mapping[str, Any]]:
         """The answer to the call that creates it, and its metadata."""
         stood_for = StoodFor(rpc, made, self._middleware)
-        create = remembering(handler_of(self._servicer_of(rpc), rpc), self._outcomes)
+        create = self._create.get(rpc)
+        if create is None:
+            handler = handler_of(self._servicer_of(rpc), rpc)
+            create = self._create[rpc] = remembering(handler, self._outcomes)
         try:
             await stood_for.request(lambda _: request)
             response = await create(request, stood_for.call)

@@ -90,12 +90,17 @@ class AnsweringStream(Stream):
         if self._has_turn and self.id in self._h2_connection.streams:
             self._h2_connection.send_headers(self.id, headers, end_stream=end_stream)
             self._transport.write(self._h2_connection.data_to_send())
-            if end_stream and isinstance(self._transport, JoinedWrites):
-                self._transport.write_if_due()
+            if end_stream:
+                self.write_if_due()
             self.connection.headers_send_process()
             return
         async with self.connection.writing:
             await super().send_headers(headers, end_stream)
+
+    def write_if_due(self) -> None:
+        """Write what waits, as this call says no more for now; see `JoinedWrites`."""
+        if isinstance(self._transport, JoinedWrites):
+            self._transport.write_if_due()
 
     async def send_data(self, data: bytes, end_stream: bool = False) -> None:
         """Send a message, as the client takes it.

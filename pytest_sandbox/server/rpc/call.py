@@ -51,6 +51,8 @@ class ServedCall:
         deadline: when the client gives it up; `None` if it does not.
         room: waits until the client takes more of a stream of responses, and returns how many of so
             many bytes the next one may have. Handlers ask it before they make a large response.
+        write: writes the responses that were made, which else wait until the turn of the event loop
+            ends.
 
     Attributes:
         task_id: command router only: the task that the caller's token is for.
@@ -71,6 +73,7 @@ class ServedCall:
         "room",
         "rpc",
         "task_id",
+        "write",
     )
 
     def __init__(
@@ -80,8 +83,10 @@ class ServedCall:
         metadata: Mapping[str, str | bytes],
         room: Room = unlimited,
         deadline: Deadline | None = None,
+        write: Callable[[], None] | None = None,
     ) -> None:
         self.deadline = deadline
+        self.write = write or _nothing
         self.rpc = rpc
         self.listener = listener
         self.metadata = metadata
@@ -104,7 +109,7 @@ class ServedCall:
 
     def forget_stream(self) -> None:
         """Its handler is done: hold nothing that is larger than the response."""
-        self.metadata, self.room = {}, unlimited
+        self.metadata, self.room, self.write = {}, unlimited, _nothing
 
     def header(self, name: str) -> str:
         """A text entry of the metadata; empty if absent."""
@@ -112,11 +117,13 @@ class ServedCall:
         return value if isinstance(value, str) else ""
 
 
-def room_of(stream: AnyStream) -> Room:
-    """The `room` of a call; as much as it likes on a stream that something was put in front of."""
+def room_and_write(stream: AnyStream) -> tuple[Room, Callable[[], None]]:
+    """Those of a call; a stream that something was put in front of has all room, at any time."""
     # grpclib has no public name for it.
     frames = getattr(stream, "_stream", None)
-    return frames.room if isinstance(frames, AnsweringStream) else unlimited
+    if isinstance(frames, AnsweringStream):
+        return frames.room, frames.write_if_due
+    return unlimited, _nothing
 
 
 def _nothing() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from grpclib.const import Cardinality
 
 from .auth import ListenerConfig
-from .call import AnyStream, Serve, ServedCall, room_of
+from .call import AnyStream, Serve, ServedCall, room_and_write
 from .connection import let_in
 from .disruption import ResponseLost
 from .errors import failure, invalid, unimplemented
@@ -73,9 +73,8 @@ class Dispatch:
         let_in(stream.peer)
 
     def _call(self, rpc: str, stream: AnyStream) -> ServedCall:
-        return ServedCall(
-            rpc, self._listener, stream.metadata or {}, room_of(stream), stream.deadline
-        )
+        room, write = room_and_write(stream)
+        return ServedCall(rpc, self._listener, stream.metadata or {}, room, stream.deadline, write)
 
     def _unary(self, handler: RpcHandler) -> Serve:
         function = remembering(handler, self._outcomes) if handler.once else handler.function
