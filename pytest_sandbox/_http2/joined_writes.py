@@ -40,10 +40,21 @@ class JoinedWrites(asyncio.Transport):
         if self._size >= _MUCH:
             self.write_now()
 
+    def write_last(self, data: bytes) -> None:
+        """Write the last that a call says: now, unless others have just said something."""
+        if self._is_due():
+            self._waiting.append(data)
+            self.write_now()
+        else:
+            self.write(data)
+
     def write_if_due(self) -> None:
         """Write what waits, as this call says no more, unless others have just said something."""
-        if self._loop.time() - self._written > _MOMENT:
+        if self._is_due():
             self.write_now()
+
+    def _is_due(self) -> bool:
+        return self._loop.time() - self._written > _MOMENT
 
     def write_now(self) -> None:
         """Write what waits."""

@@ -115,9 +115,7 @@ class CallStream(Stream[Req, Res]):
             last = True  # for a while
         while True:
             self._check()
-            sent = self._send_some(data, end=end)
-            if last:
-                self._joined.write_if_due()
+            sent = self._send_some(data, end=end, last=last)
             if sent == len(data):
                 return
             data = data[sent:]
@@ -137,8 +135,7 @@ class CallStream(Stream[Req, Res]):
             or not self._connection.write_ready.is_set()
         ):
             return False
-        self._send_some(data, end=False)
-        self._joined.write_if_due()
+        self._send_some(data, end=False, last=True)
         return True
 
     def _encoded(self, message: Req) -> bytes:
@@ -195,8 +192,14 @@ class CallStream(Stream[Req, Res]):
         protocol.processor.register(self, stream_id)
         self._id = stream_id
 
-    def _send_some(self, data: bytes, *, end: bool) -> int:
-        """Send what the server takes now, in frames; how many bytes that was."""
+    def _send_some(self, data: bytes, *, end: bool, last: bool) -> int:
+        """Send what the server takes now, in frames; how many bytes that was.
+
+        Args:
+            data: to send.
+            end: whether the call ends with it.
+            last: whether nothing follows for a while.
+        """
         frames = self._frames
         if not self._connection.write_ready.is_set():
             return 0
@@ -206,7 +209,8 @@ class CallStream(Stream[Req, Res]):
         elif most > 0:
             most = min(most, frames.max_outbound_frame_size)
             frames.send_data(self._id, data[:most], end_stream=end and most == len(data))
-        self._connection.flush()
+        if frame := frames.data_to_send():
+            (self._joined.write_last if last else self._joined.write)(frame)
         return max(0, most)
 
     # What comes

@@ -16,6 +16,9 @@ class Written(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.data.append(bytes(data))
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
 
 @pytest.fixture
 def loop() -> Any:
@@ -54,6 +57,24 @@ def test_calls_of_one_moment_are_written_together(loop: Any) -> None:
         assert behind.data == [b"0"]
         await asyncio.sleep(0)
         assert behind.data == [b"0", b"123"]
+
+    loop.run_until_complete(main())
+
+
+def test_what_a_call_says_last_is_written_at_once_and_leaves_nothing_to_do(loop: Any) -> None:
+    async def main() -> None:
+        behind = Written()
+        joined = JoinedWrites(behind)
+        joined.write_last(b"0")
+        assert (behind.data, joined.get_write_buffer_size()) == ([b"0"], 0)
+        assert not loop._ready
+
+        loop.now += 0.0001
+        joined.write_last(b"1")
+        joined.write_last(b"2")
+        assert behind.data == [b"0"]
+        await asyncio.sleep(0)
+        assert behind.data == [b"0", b"12"]
 
     loop.run_until_complete(main())
 
