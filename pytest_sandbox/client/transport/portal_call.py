@@ -72,7 +72,7 @@ class PortalCall(Generic[T]):
         self._task: asyncio.Task[None] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._told = self._gave_up = self._delivers = False
+        self._gave_up = self._delivers = False
         self._undos: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def wait(self) -> T:
@@ -99,26 +99,31 @@ class PortalCall(Generic[T]):
         self._end_soon(self._given_up)
 
     def _start(self, when_done: Callable[[], object]) -> None:
-        def ended(task: asyncio.Task[None]) -> None:
-            retrieve(task)
-            if not self._told:  # it was cancelled before it began
-                self._error = asyncio.CancelledError()
-                when_done()
+        def cancelled(_: object) -> None:  # before it began
+            self._error = asyncio.CancelledError()
+            when_done()
 
         def start() -> None:
             # In the context of this callback, of which the task gets a copy. Tasks that live
             # longer, such as those of a connection, get one too, and must not hold the call.
             _current.set(weakref.ref(self))
             loop = asyncio.get_running_loop()
-            self._task = task = loop.create_task(self._run(self._work, when_done))
+            self._task = task = loop.create_task(self._run(self._work, cancelled, when_done))
             del self._work  # else its arguments would live until the loop is done with this
-            task.add_done_callback(ended)
+            task.add_done_callback(cancelled)
 
         self._start_soon(start)
 
     async def _run(
-        self, work: Callable[[], Coroutine[Any, Any, T]], when_done: Callable[[], object]
+        self,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        cancelled: Callable[[object], None],
+        when_done: Callable[[], object],
     ) -> None:
+        assert self._task is not None
+        # A callback would run in a turn of its own, which the caller would have to wait for: it
+        # is told below, and then the loop has nothing to do.
+        self._task.remove_done_callback(cancelled)
         try:
             running = work()
             del work
@@ -127,10 +132,9 @@ class PortalCall(Generic[T]):
             self._error = error
             # A task that is cancelled would hold the error, the error this call, and this the task.
             if not isinstance(error, Exception | asyncio.CancelledError):
+                self._task.add_done_callback(retrieve)
                 raise
         finally:
-            # Not when the task is done: its callbacks run in a turn of their own.
-            self._told = True
             when_done()
 
     async def _arrival_in_asyncio(self) -> None:
