@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import signal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def command_text(argv: Iterable[str]) -> str:
     return " ".join(map(_quoted, argv))
 
 
-def short_command_text(argv: Iterable[str]) -> str:
+@lru_cache(maxsize=128)  # of 64 KiB at most
+def short_command_text(argv: tuple[str, ...]) -> str:
     """A command in one printable line of limited length, for a repr."""
     text = printable(command_text(argv))
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
@@ -39,6 +41,8 @@ def exit_code_text(code: int) -> str:
 def printable(text: str) -> str:
     """The text with all control characters escaped: they could move the cursor or hide text."""
     expanded = text.replace("\t", "    ")
+    if expanded.isprintable():
+        return expanded
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in expanded
     )

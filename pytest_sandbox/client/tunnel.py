@@ -105,6 +105,8 @@ def open_ports(
     Raises:
         InvalidError: something is no port, or is given twice.
     """
+    if encrypted == h2 == unencrypted == ():
+        return PortSpecs()
     _check("encrypted_ports", encrypted)
     _check("h2_ports", h2)
     _check("unencrypted_ports", unencrypted)

@@ -57,7 +57,7 @@ class TaskCalls:
         self.sandbox_id = sandbox_id
         self._id = ""
         self._token = ""
-        self._expiry = 0.0
+        self._expiry: float | None = 0.0  # `None` before the token was read
         self._routed: bool | None = None
         self._asking = asyncio.Lock()
 
@@ -157,9 +157,13 @@ class TaskCalls:
 
     async def _bearer(self, renew: Metadata | None = None) -> Metadata:
         """The metadata that the router asks for; not `renew`, which it refused."""
-        now = self.clock.now
-        await self._ask(lambda: self._bearing() == renew or now() > self._expiry - _MARGIN)
+        await self._ask(lambda: self._bearing() == renew or self._expired())
         return self._bearing()
+
+    def _expired(self) -> bool:
+        if self._expiry is None:
+            self._expiry = _expiry(self._token)
+        return self.clock.now() > self._expiry - _MARGIN
 
     def _bearing(self) -> Metadata:
         return {"authorization": f"Bearer {self._token}"}
@@ -198,7 +202,7 @@ class TaskCalls:
 
     def _accept(self, token: str) -> None:
         self._token = token
-        self._expiry = _expiry(token)
+        self._expiry = None
         self._routed = True
 
 

@@ -155,12 +155,13 @@ class Sandbox(
             if self._second
             else MainStdio(self._client.calls, self._id, followed)
         )
+        owner = repr(self)
         self._stdin = StreamWriter(stdio.write)
         self._stdout: StreamReader[str] = StreamReader(
-            stdio.output(STDOUT), STDOUT, repr(self), text=True, by_line=True
+            stdio.output(STDOUT), STDOUT, owner, text=True, by_line=True
         )
         self._stderr: StreamReader[str] = StreamReader(
-            stdio.output(STDERR), STDERR, repr(self), text=True, by_line=True
+            stdio.output(STDERR), STDERR, owner, text=True, by_line=True
         )
 
     def __repr__(self) -> str:
