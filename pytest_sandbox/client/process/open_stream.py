@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.kept_errors import to_raise
@@ -15,9 +15,7 @@ from ..transport.calls import TIMEOUT
 from ..transport.retries import is_transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from grpclib.client import Stream
+    from collections.abc import Awaitable, Callable
 
     from ..transport.call_stream import CallStream
     from ..transport.calls import Calls, Metadata, Talking
@@ -50,9 +48,9 @@ class OpenStream(ABC, Generic[Req, Res]):
     def __init__(self, calls: Calls, kept: OpenCalls) -> None:
         self._calls = calls
         self._kept = kept
-        self.over = False
+        self.over = self._answered = False
         self._error: Exception | None = None
-        self._stream: Stream[Req, Res] | None = None
+        self._stream: CallStream[Req, Res] | None = None
         self._changes: set[asyncio.Future[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._telling: asyncio.TimerHandle | None = None
@@ -70,14 +68,14 @@ class OpenStream(ABC, Generic[Req, Res]):
             whole: whether it is the last.
         """
         self._kept.begin(self)
-        self._task: asyncio.Task[None] | None = background(
-            self._receive(method, metadata, rpc, first, whole)
+        self._task: asyncio.Task[None] | None = self._loop.create_task(
+            self._talk(method, metadata, rpc, lambda stream: self._receive(stream, first, whole))
         )
         self._task.add_done_callback(self._ended)
         # After that, a call of its own does it, whose deadline ends in an error.
         self._patience = self._loop.call_later(_ANSWER, self.close)
 
-    def _ended(self, _: object) -> None:
+    def _ended(self, _: object = None) -> None:
         self._task = None  # which may have an error, which has the frames of this
         self._kept.over(self)
 
@@ -102,7 +100,7 @@ class OpenStream(ABC, Generic[Req, Res]):
         """Have nothing more come."""
         if self._loop is asyncio.get_running_loop():  # else in a fork
             if self._stream is not None:
-                cast("CallStream[Req, Res]", self._stream).reset_soon()
+                self._stream.reset_soon()
             if self._task is not None:
                 self._task.cancel()  # which may not have begun
             self._patience.cancel()
@@ -121,29 +119,42 @@ class OpenStream(ABC, Generic[Req, Res]):
             return
         raise to_raise(error)
 
-    async def _receive(
-        self, method: Talking[Req, Res], metadata: Metadata, rpc: str, first: Req, whole: bool
+    async def _talk(
+        self,
+        method: Talking[Req, Res],
+        metadata: Metadata,
+        rpc: str,
+        receive: Callable[[CallStream[Req, Res]], Awaitable[None]],
     ) -> None:
-        answered = False
+        assert self._task is not None
+        self._task.remove_done_callback(self._ended)  # which takes a turn of the event loop
         try:
-            async with self._calls.conversation(method, metadata, rpc) as stream:
-                await stream.send_message(first, end=whole)
-                self._stream = stream
-                while (response := await stream.recv_message()) is not None:
-                    answered = True
-                    self._patience.cancel()
-                    self._take(response)
-                    self._wake()
-                if not whole:
-                    await stream.end()
+            await self._calls.converse(method, metadata, rpc, receive)
         except Exception as error:
-            if not answered:  # else nobody asks for it, and it has the frames of this
+            if not self._answered:  # else nobody asks for it, and it has the frames of this
                 self._error = error
         finally:
             self._stream = None
             self.over = True
             self._patience.cancel()
             self._wake()
+            self._ended()
+
+    async def _receive(self, stream: CallStream[Req, Res], first: Req, whole: bool) -> None:
+        await stream.send_message(first, end=whole)
+        self._stream = stream
+        await stream.give_each(self._came)
+        if not whole:
+            await stream.end()
+
+    def _came(self, response: Res) -> None:
+        if self.over:  # it was closed by what came just before
+            return
+        if not self._answered:
+            self._answered = True
+            self._patience.cancel()
+        self._take(response)
+        self._wake()
 
     def _tell_soon(self, tell: Callable[[], None]) -> None:
         """Have the server told what is asked for, unless all of it comes within a moment."""
@@ -164,7 +175,7 @@ class OpenStream(ABC, Generic[Req, Res]):
         if self._stream is not None and self._alive:
             background(self._send(self._stream, request))
 
-    async def _send(self, stream: Stream[Req, Res], request: Req) -> None:
+    async def _send(self, stream: CallStream[Req, Res], request: Req) -> None:
         # If the connection is broken, what was asked for is asked for again by other calls.
         with contextlib.suppress(Exception):
             await stream.send_message(request)

@@ -19,7 +19,7 @@ from h2.connection import ConnectionState
 from h2.exceptions import TooManyStreamsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
     from grpclib.client import Channel
@@ -81,6 +81,7 @@ class CallStream(Stream[Req, Res]):
         self._id = 0
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Callable[[Res], None] | None = None
         self._apart: Wrapper | None = None
         self.window_updated = asyncio.Event()  # set by grpclib
         self._headers: Iterable[tuple[str, str]] | None = None
@@ -218,7 +219,7 @@ class CallStream(Stream[Req, Res]):
     def came_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         """The headers of the answer."""
         self._headers = headers
-        self._wake()
+        self._has_come()
 
     def came_data(self, data: bytes, size: int) -> None:
         """A part of the answer.
@@ -229,7 +230,7 @@ class CallStream(Stream[Req, Res]):
         """
         self._came += data
         self._unread += size
-        self._wake()
+        self._has_come()
 
     def came_trailers(self, headers: Iterable[tuple[str, str]]) -> None:
         """The end of the answer."""
@@ -242,18 +243,59 @@ class CallStream(Stream[Req, Res]):
     def __terminated__(self, reason: str) -> None:
         self._fail(StreamTerminatedError(reason))
 
+    async def give_each(self, take: Callable[[Res], None]) -> None:
+        """Have each message of the answer taken when it comes, up to the end.
+
+        Args:
+            take: takes one, in the turn of the event loop in which it came: it must not wait.
+
+        Raises:
+            GRPCError: the answer is an error.
+        """
+        self._take = take
+        try:
+            while not (self._give() and self._over):
+                await self._change()
+        finally:
+            self._take = None
+
+    def _has_come(self) -> None:
+        """See to what has come."""
+        if self._take is None or self._error is not None:
+            self._wake()
+            return
+        try:
+            self._give()
+        except Exception as error:
+            self._fail(error)
+
+    def _give(self) -> bool:
+        """Give what has come; whether all of that could be given."""
+        assert self._take is not None
+        if not self._knows_headers():
+            return False
+        while (message := self._message()) is not None:
+            self._take(message)
+        self._read(self._unread)
+        return True
+
     async def recv_initial_metadata(self) -> None:
         """Wait for the headers of the answer.
 
         Raises:
             GRPCError: that is all, and an error.
         """
-        while self._headers is None:
+        while not self._knows_headers():
+            await self._change()
+
+    def _knows_headers(self) -> bool:
+        """Whether the headers of the answer have come."""
+        if self._recv_initial_metadata_done:
+            return True
+        if self._headers is None:
             if self._over:
                 raise GRPCError(Status.UNKNOWN, "the answer has no headers")
-            await self._change()
-        if self._recv_initial_metadata_done:
-            return
+            return False
         self._recv_initial_metadata_done = True
         known = dict(self._headers)
         self._raise_for_status(known)
@@ -262,6 +304,7 @@ class CallStream(Stream[Req, Res]):
             self._check_end()
         self._raise_for_content_type(known)
         self.initial_metadata = decode_metadata(cast("Any", self._headers))
+        return True
 
     async def recv_message(self) -> Res | None:
         """The next message of the answer, or `None` at its end.
@@ -269,25 +312,25 @@ class CallStream(Stream[Req, Res]):
         Raises:
             GRPCError: the answer is an error.
         """
-        if not self._recv_initial_metadata_done:
-            await self.recv_initial_metadata()
-        while True:
-            came = self._came
-            if len(came) >= _HEAD:
-                size = _HEAD + int.from_bytes(came[1:_HEAD], "big")
-                if len(came) >= size:
-                    break
-                if size > self._largest:
-                    raise GRPCError(
-                        Status.RESOURCE_EXHAUSTED,
-                        f"the answer has a message of {size} bytes, more than {self._largest}",
-                    )
-            if self._over:
-                if came:
-                    raise GRPCError(Status.INTERNAL, "the answer ended within a message")
-                return None
+        await self.recv_initial_metadata()
+        while (message := self._message()) is None and not self._over:
             self._read(self._unread)
             await self._change()
+        return message
+
+    def _message(self) -> Res | None:
+        """The next message, if all of it has come."""
+        came = self._came
+        size = _HEAD + int.from_bytes(came[1:_HEAD], "big")
+        if len(came) < max(size, _HEAD):
+            if size > self._largest:
+                raise GRPCError(
+                    Status.RESOURCE_EXHAUSTED,
+                    f"the answer has a message of {size} bytes, more than {self._largest}",
+                )
+            if self._over and came:
+                raise GRPCError(Status.INTERNAL, "the answer ended within a message")
+            return None
         if came[0]:
             raise GRPCError(Status.UNIMPLEMENTED, "the answer is compressed")
         with memoryview(came) as view:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from grpclib.client import Stream, StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.client import StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.utils import Wrapper
 
 from pytest_sandbox._shared.clock import SystemClock
@@ -21,6 +20,9 @@ from .channels import Channels, ServerLink
 from .errors import translated
 from .open_calls import OpenCalls
 from .retries import CONTROL, Backoff, RetryBudget, retrying
+
+if TYPE_CHECKING:
+    from .call_stream import CallStream
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -166,15 +168,25 @@ class Calls(Unpicklable):
                     raise
             await self.clock.sleep(delay)
 
-    @asynccontextmanager
-    async def conversation(
-        self, method: Talking[Req, Res], metadata: Metadata, rpc: str
-    ) -> AsyncIterator[Stream[Req, Res]]:
-        """A stream in both directions, which nothing continues where it breaks off."""
+    async def converse(
+        self,
+        method: Talking[Req, Res],
+        metadata: Metadata,
+        rpc: str,
+        talk: Callable[[CallStream[Req, Res]], Awaitable[None]],
+    ) -> None:
+        """A stream in both directions, which nothing continues where it breaks off.
+
+        Args:
+            method: which stream.
+            metadata: of the call.
+            rpc: its name, for errors.
+            talk: sends and receives by it.
+        """
         self._channels.wait()
         with translated(rpc, self._channels.server), self._channels.link() as link:
             async with method(link).open(metadata={**metadata, **self._caller}) as stream:
-                yield stream
+                await talk(cast("CallStream[Req, Res]", stream))
 
     def wait(self) -> None:
         """Say that the call under way waits for the server."""

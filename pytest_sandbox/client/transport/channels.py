@@ -8,7 +8,6 @@ of the calls.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import weakref
 from functools import cache
@@ -27,7 +26,7 @@ from .server import Server
 from .wide_channel import WideChannel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from grpclib.client import ServiceMethod
 
@@ -74,7 +73,7 @@ class UnixServer(Server):
 
 
 class ServerLink:
-    """A connection, and the stubs that call over it.
+    """A connection, and the stubs that call over it; in a `with`, there is one call more.
 
     Attributes:
         channel: the connection.
@@ -90,6 +89,13 @@ class ServerLink:
         self.router = cast("TaskCommandRouterStub", _LateStub(TaskCommandRouterStub, channel))
         self.extensions = cast("ExtensionsStub", _LateStub(ExtensionsStub, channel))
         self.calls = 0
+
+    def __enter__(self) -> ServerLink:
+        self.calls += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.calls -= 1
 
 
 class _LateStub:
@@ -126,17 +132,11 @@ class Channels:
         self._forget: Callable[[], None] = _nothing
         _all.add(self)
 
-    @contextlib.contextmanager
-    def link(self) -> Iterator[ServerLink]:
-        """A connection with room for one more call, for as long as that call takes."""
+    def link(self) -> ServerLink:
+        """A connection with room for one more call, to be made in a `with`."""
         if self.before_call is not None:
             self.before_call()
-        link = self._roomy()
-        link.calls += 1
-        try:
-            yield link
-        finally:
-            link.calls -= 1
+        return self._roomy()
 
     def wait(self) -> None:
         """Say that the server is waited for now: time in memory must not skip ahead of it."""

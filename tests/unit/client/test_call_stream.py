@@ -163,6 +163,79 @@ async def test_messages_that_came_are_given_though_the_connection_is_lost(tmp_pa
     assert sizes == [1, 2]
 
 
+async def test_each_message_is_taken_in_the_turn_in_which_it_comes(tmp_path: Path) -> None:
+    more = asyncio.Event()
+
+    async def talk(stream: Any) -> None:
+        for sizes in ((1, 0), (200_000, 3)):
+            for size in sizes:
+                await stream.send_message(message(size))
+            await more.wait()
+
+    taken: list[int] = []
+
+    def take(each: AppListRequest) -> None:
+        assert asyncio.current_task() is None  # the callback of the connection
+        taken.append(len(each.environment_name))
+        if len(taken) == 2:
+            more.set()
+
+    async with call(tmp_path, talk, Cardinality.UNARY_STREAM) as stream:
+        await stream.send_message(message(0))
+        await stream.give_each(take)
+    assert taken == [1, 0, 200_000, 3]
+
+
+async def test_what_had_come_is_taken_though_the_call_fails(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def fail(stream: Any) -> None:
+        await stream.send_message(message(1))
+        await stream.send_message(message(2))
+        sent.set()
+        raise GRPCError(Status.DATA_LOSS, "lost")
+
+    taken: list[int] = []
+
+    async def give() -> None:
+        async with call(tmp_path, fail, Cardinality.UNARY_STREAM) as stream:
+            await stream.send_message(message(0))
+            await sent.wait()
+            await stream.give_each(lambda each: taken.append(len(each.environment_name)))
+
+    with pytest.raises(GRPCError, match="lost") as caught:
+        await give()
+    assert (caught.value.status, taken) == (Status.DATA_LOSS, [1, 2])
+
+
+async def test_a_call_ends_with_the_error_of_what_takes_its_messages(tmp_path: Path) -> None:
+    ended = asyncio.Event()
+
+    async def talk(stream: Any) -> None:
+        try:
+            for size in (1, 2):
+                await stream.send_message(message(size))
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    taken: list[int] = []
+
+    def take(each: AppListRequest) -> None:
+        taken.append(len(each.environment_name))
+        raise ValueError("no")
+
+    async def give() -> None:
+        async with call(tmp_path, talk, Cardinality.UNARY_STREAM) as stream:
+            await stream.send_message(message(0))
+            await stream.give_each(take)
+
+    with pytest.raises(ValueError, match="no"):
+        await give()
+    await asyncio.wait_for(ended.wait(), 30)
+    assert taken == [1]
+
+
 async def test_more_calls_than_the_server_takes_wait(tmp_path: Path) -> None:
     """h2 takes a hundred."""
     under_way, full = 0, asyncio.Event()
@@ -196,7 +269,11 @@ async def test_more_calls_than_the_server_takes_wait(tmp_path: Path) -> None:
     await server.wait_closed()
 
 
-async def test_a_server_that_does_not_have_the_call_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [False, True])
+async def test_a_server_that_does_not_have_the_call_says_so(tmp_path: Path, given: bool) -> None:
+    def refuse(each: AppListRequest) -> None:
+        raise AssertionError(each)
+
     server = Server([])
     await server.start(path=str(tmp_path / "socket"))
     channel = UnixServer(str(tmp_path / "socket")).channel()
@@ -205,7 +282,7 @@ async def test_a_server_that_does_not_have_the_call_says_so(tmp_path: Path) -> N
     async def ask() -> None:
         async with stream:
             await stream.send_message(message(0))
-            await stream.recv_message()
+            await (stream.give_each(refuse) if given else stream.recv_message())
 
     with pytest.raises(GRPCError) as caught:
         await ask()
