@@ -28,11 +28,12 @@ from .output import STDERR, STDOUT
 from .received_stream import ReceivedStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Callable, Collection
 
     from pytest_sandbox._proto.router_pb2 import TaskExecStartRequest, TaskExecWaitResponse
 
     from ..transport.calls import Calls, Metadata
+    from ..transport.reading import Reading
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -53,6 +54,9 @@ class _Received(ReceivedStream):
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
         self.data = bytearray()
+
+    def _unread(self) -> bytes:
+        return bytes(self.data)
 
     def leave(self) -> None:
         super().leave()
@@ -121,6 +125,13 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
         if self._exit is None or not (out.ended and err.ended):
             return None
         return self._exit, bytes(out.data), bytes(err.data)
+
+    def offer_to(
+        self, descriptor: int, reading: Reading[bytes], cut: Callable[[bytes], list[bytes]]
+    ) -> None:
+        """Say who reads a stream; see `ReceivedStream`."""
+        received = self._streams[descriptor]
+        received.offer_to(reading, cut, whole=self._need_not_ask(received))
 
     async def chunks(self, descriptor: int, offset: int) -> AsyncGenerator[bytes, None]:
         """What comes of a stream from an offset on.
@@ -208,6 +219,9 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
         err.ended = err.ended or response.stderr_ended
         if response.HasField("exit"):
             self._exit = response.exit
+        for received in (out, err):
+            if self._need_not_ask(received):
+                received.offer()
         self._failed = self._failed or response.failed
         if begins or response.failed:
             self._ask()
@@ -243,8 +257,12 @@ class Following(OpenStream[ExecFollowRequest, ExecFollowResponse]):
         return self._waits and self._exit is None and not (self._waiting or self._waits_elsewhere)
 
     def _is_untold(self, received: _Received) -> bool:
-        """Whether the server has to be told of a stream: not if all has come, and was a success."""
-        return received.is_untold and not (received.ended and self._exit is not None)
+        """Whether the server has to be told of a stream."""
+        return received.is_untold and not self._need_not_ask(received)
+
+    def _need_not_ask(self, received: _Received) -> bool:
+        """Whether the server need not hear that a stream is read: all came, and it succeeded."""
+        return received.ended and self._exit is not None
 
     def _tell(self) -> None:
         """Tell the server what is asked for here."""

@@ -24,12 +24,13 @@ from .output import STDERR, STDOUT
 from .received_stream import ReceivedStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Callable, Collection
 
     from pytest_sandbox._proto.common_pb2 import GenericResult, TaskLogsBatch
     from pytest_sandbox._proto.extensions_pb2 import SandboxFollowOutput
 
     from ..transport.calls import Calls, Metadata
+    from ..transport.reading import Reading
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -48,6 +49,9 @@ class _MainOutputReceived(ReceivedStream):
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
         self.came: deque[SandboxFollowOutput] = deque()
+
+    def _unread(self) -> bytes:
+        return "".join(item.data for each in self.came for item in each.batch.items).encode()
 
     def leave(self) -> None:
         super().leave()
@@ -89,6 +93,13 @@ class MainFollowing(OpenStream[SandboxFollowRequest, SandboxFollowResponse]):
         elif first.HasField("created") or first.HasField("restored"):
             return first
         return None
+
+    def offer_to(
+        self, descriptor: int, reading: Reading[bytes], cut: Callable[[bytes], list[bytes]]
+    ) -> None:
+        """Say who reads a stream; see `ReceivedStream`."""
+        received = self._streams[descriptor]
+        received.offer_to(reading, cut, whole=received.ended)
 
     async def batches(self, descriptor: int) -> AsyncGenerator[TaskLogsBatch, None]:
         """What comes of a stream.
@@ -149,6 +160,8 @@ class MainFollowing(OpenStream[SandboxFollowRequest, SandboxFollowResponse]):
                 if received.descriptor == output.file_descriptor and not received.elsewhere:
                     received.came.append(output)
                     received.ended = output.batch.eof
+                    if received.ended:
+                        received.offer()
         if response.HasField("result") and not self._apart:
             self._result = response.result
 

@@ -14,11 +14,12 @@ from ..transport.retries import CONTROL
 from .output import STDOUT, OutputStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from pytest_sandbox._proto.common_pb2 import TaskLogsBatch
 
     from ..transport.calls import Calls
+    from ..transport.reading import Reading
     from .main_following import FollowedMain
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -82,6 +83,11 @@ class _MainOutput(OutputStream):
             timeout=max(_HOLD, calls.hold),
         )
         self._ended = False
+
+    def offer_to(self, reading: Reading[bytes], cut: Callable[[bytes], list[bytes]]) -> None:
+        """Have all of it offered to who reads it, if it comes before it is asked for."""
+        if self._followed is not None:
+            self._followed.following.offer_to(self._descriptor, reading, cut)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What comes from the position on; whole characters only, as the wire has text here."""

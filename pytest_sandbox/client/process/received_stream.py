@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+
+    from ..transport.reading import Reading
 
 #: Bytes of a stream that may come ahead of its reader, and how many of them it has read when it
 #: lets more come.
@@ -15,7 +19,7 @@ _STEP = 1024 * 1024
 _MUCH = 16 * 1024
 
 
-class ReceivedStream:
+class ReceivedStream(ABC):
     """How far a stream was read, and whether it goes on here.
 
     Args:
@@ -34,6 +38,33 @@ class ReceivedStream:
         self.descriptor = descriptor
         self.offset = self.until = 0
         self.ended = self.asked = self.elsewhere = False
+        self._reading: Callable[[], Reading[bytes] | None] | None = None
+        self._offered = False
+
+    @abstractmethod
+    def _unread(self) -> bytes:
+        """What came and was not read."""
+
+    def offer_to(
+        self, reading: Reading[bytes], cut: Callable[[bytes], list[bytes]], *, whole: bool
+    ) -> None:
+        """Say who reads it.
+
+        Args:
+            reading: does; it holds this, and is not held.
+            cut: makes its items of all of the stream.
+            whole: whether all of it is here.
+        """
+        self._reading, self._cut = weakref.ref(reading), cut
+        if whole:
+            self.offer()
+
+    def offer(self) -> None:
+        """Have it read without the portal's loop: all of it came before it was asked for."""
+        reading = self._reading() if self._reading is not None else None
+        if reading is not None and not (self._offered or self.asked or self.elsewhere):
+            self._offered = True
+            reading.offer(self._cut(self._unread()))
 
     @property
     def is_untold(self) -> bool:
@@ -70,3 +101,5 @@ class ReceivedStream:
     def leave(self) -> None:
         """Drop what was not read: it is read elsewhere."""
         self.elsewhere = True
+        if self._offered and (reading := self._reading and self._reading()) is not None:
+            reading.withdraw()

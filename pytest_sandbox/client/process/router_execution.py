@@ -28,6 +28,7 @@ from .output import STDOUT, OutputStream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from ..transport.reading import Reading
     from .following import Following
     from .task_calls import TaskCalls
 
@@ -211,6 +212,11 @@ class _RouterOutput(OutputStream):
             if descriptor == STDOUT
             else TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR,
         )
+
+    def offer_to(self, reading: Reading[bytes], cut: Callable[[bytes], list[bytes]]) -> None:
+        """Have all of it offered to who reads it, if it comes before it is asked for."""
+        if self._execution.following is not None:
+            self._execution.following.offer_to(self._descriptor, reading, cut)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What comes from the position on, which is an offset in bytes."""

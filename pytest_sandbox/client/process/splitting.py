@@ -76,6 +76,11 @@ def splitter(*, text: bool, by_line: bool) -> Splitter:
     return Characters() if text else Chunks()
 
 
+def split_all(data: bytes, splitter: Splitter) -> list[bytes]:
+    """The items of a whole stream."""
+    return [*splitter.feed(data), *splitter.end()]
+
+
 async def split(
     chunks: AsyncGenerator[bytes, None], splitter: Splitter
 ) -> AsyncGenerator[list[bytes], None]:

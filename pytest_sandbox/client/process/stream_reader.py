@@ -12,7 +12,7 @@ from ..transport.dual import dual, faces
 from ..transport.reading import Reading
 from .decoding import decode
 from .output import STDOUT
-from .splitting import split, splitter
+from .splitting import split, split_all, splitter
 from .stream_type import StreamType
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ class StreamReader(Unpicklable, Generic[T]):
         state = splitter(text=text, by_line=by_line)
         self._items: Reading[bytes] = Reading(
             lambda: split(output.chunks(), state), f"{self._name} of {owner}"
+        )
+        output.offer_to(
+            self._items, lambda data: split_all(data, splitter(text=text, by_line=by_line))
         )
 
     def __repr__(self) -> str:

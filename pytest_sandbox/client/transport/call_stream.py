@@ -196,10 +196,7 @@ class CallStream(Stream[Req, Res]):
     def _send_some(self, data: bytes, *, end: bool, last: bool) -> int:
         """Send what the server takes now, in frames; how many bytes that was.
 
-        Args:
-            data: to send.
-            end: whether the call ends with it.
-            last: whether nothing follows for a while.
+        If this is the last for a while, it does not wait for more.
         """
         frames = self._frames
         if not self._connection.write_ready.is_set():

@@ -5,13 +5,15 @@ give is lost, and every later `anext` finds the end. Here a task of its own, the
 generator. Callers wait for that task: cancelling them cancels the wait, not the fetch.
 What it fetched stays in `ready` until a caller takes it on its own side, behind the last `await`:
 a cancellation that comes between receipt and delivery finds the item where it was.
+
+What has come unasked, and is all there is, is offered: a caller takes it without the portal's loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait, ended
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
+
+#: Behind the last item that is offered.
+_END: Any = object()
 
 
 class Fetching(Generic[T]):
@@ -43,9 +48,36 @@ class Fetching(Generic[T]):
         self.ended = False
         self._opened = opened
         self._name = name
-        self._closed = self._to_end = False
+        self._closed = self._to_end = self._offers = False
+        self._offered: deque[T] = deque()
         self._source: AsyncGenerator[Sequence[T], None] | None = None
         self._fetch: asyncio.Task[None] | None = None
+
+    def offer(self, items: Sequence[T]) -> None:
+        """Have all items there are ready, of which none was asked for."""
+        if not self.ended:
+            self._offers = True
+            self._offered.extend((*items, _END))
+
+    def withdraw(self) -> None:
+        """Have nothing ready, unless a caller has taken what was offered."""
+        if self._takes_offer(deque()):
+            self._offers = False
+
+    def is_whole(self) -> bool:
+        """Whether all items are ready that were not taken; on any thread."""
+        if not self.ended and self._takes_offer(self.ready):
+            self.ended = True
+        return self.ended
+
+    def _takes_offer(self, into: deque[T]) -> bool:
+        """Take what is offered, whichever thread is the first to do so."""
+        try:
+            # One step for Python: neither an interrupt nor another thread comes in between.
+            into.extend(iter(self._offered.popleft, _END))
+        except IndexError:
+            return False
+        return True
 
     async def fill(self, *, to_end: bool = False) -> None:
         """Wait until an item is ready, or with `to_end` until all are.
@@ -54,6 +86,7 @@ class Fetching(Generic[T]):
             StreamClosedError: it was closed meanwhile.
         """
         self._to_end = to_end
+        self.ended = self.is_whole() or self._offers
         try:
             while not self.ended and (to_end or not self.ready):
                 await self._fetched()
@@ -96,6 +129,7 @@ class Fetching(Generic[T]):
         """Give up what was not taken, and close the generator; there is nothing more to read."""
         self._closed = self.ended = True
         self.ready.clear()
+        self._offered.clear()
         if self._fetch is not None:
             await cancel_and_wait(self._fetch)
         if self._source is not None:

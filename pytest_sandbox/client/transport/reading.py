@@ -81,7 +81,7 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            if not self._fetching.ready:
+            if not (self._fetching.ready or self._fetching.is_whole()):
                 self._current_portal().run(self._fetching.fill)
             return self._first_taken(decode)
         except IndexError:
@@ -94,7 +94,7 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            if not self._fetching.ready:
+            if not (self._fetching.ready or self._fetching.is_whole()):
                 await self._current_portal().run_aio(self._fetching.fill)
             return self._first_taken(decode)
         except IndexError:
@@ -107,7 +107,8 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            self._current_portal().run(lambda: self._fetching.fill(to_end=True))
+            if not self._fetching.is_whole():
+                self._current_portal().run(lambda: self._fetching.fill(to_end=True))
             return self._all_taken(decode)
         finally:
             turn.over = True
@@ -117,10 +118,19 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            await self._current_portal().run_aio(lambda: self._fetching.fill(to_end=True))
+            if not self._fetching.is_whole():
+                await self._current_portal().run_aio(lambda: self._fetching.fill(to_end=True))
             return self._all_taken(decode)
         finally:
             turn.over = True
+
+    def offer(self, items: Sequence[T]) -> None:
+        """Have all items there are ready, of which none was asked for; on the portal's loop."""
+        self._fetching.offer(items)
+
+    def withdraw(self) -> None:
+        """Take that back, unless one was taken; on the portal's loop."""
+        self._fetching.withdraw()
 
     async def aclose(self) -> None:
         """End it, also while a call waits; on the portal's loop."""
