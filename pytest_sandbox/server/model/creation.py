@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -218,6 +219,8 @@ class SandboxCreator:
             self._state.memberships.entering(spec) if spec.membership else nullcontext(),
             store.pinned(image.snapshot_id, resumed_from),
         ):
+            # The client is going to want a token, which takes long to sign: while the engine works.
+            asyncio.get_running_loop().call_soon(self._state.tokens.of_task, identity.task_id)
             task = await self._task(spec, make)
             sandbox = ServedSandbox(
                 identity,

@@ -15,8 +15,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 def router_token(state: State, sandbox: ServedSandbox) -> str:
     """The token for the task of a sandbox; a new one if the former is half used up."""
-    sandbox.router_token = state.tokens.renew(sandbox.task_id, sandbox.router_token)
-    return sandbox.router_token
+    return state.tokens.of_task(sandbox.task_id)
 
 
 def router_metadata(state: State, sandbox: ServedSandbox) -> dict[str, str | bytes]:

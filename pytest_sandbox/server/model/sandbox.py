@@ -71,7 +71,6 @@ class ServedSandbox:
         lock: held while its files are snapshotted, its mounts change, or it is restored.
         readiness: whether it is ready; `None` if it has no probe.
         commands: its processes.
-        router_token: of the command router, the last one that was issued; empty before.
         refusals: connections to its tunnels that were refused.
         result: how it ended; `None` while it runs.
         started: when, on the engine's monotonic clock.
@@ -102,7 +101,6 @@ class ServedSandbox:
         self.app_id = identity.app_id
         self.name = identity.name
         self.created_at = identity.created_at
-        self.router_token = ""
         self.family = identity.family
         self.definition = definition
         self.tags = dict(tags)

@@ -57,20 +57,25 @@ class RouterTokens:
         self._key = secrets.token_bytes(32)
         #: Task id and expiry of tokens whose signature need not be checked: they were issued here.
         self._valid: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        #: Of those, the last one of each task.
+        self._last: dict[str, str] = {}
 
     def issue(self, task_id: str) -> str:
-        """A token for one task."""
+        """A new token for one task."""
         expiry = self.clock.now() + self._lifetime
         token = self._sign({"task_id": task_id, "exp": int(expiry)})
         self._valid[token] = task_id, expiry
+        self._last[task_id] = token
         if len(self._valid) > KNOWN_TOKENS:
-            self._valid.popitem(last=False)
+            oldest, (its_task, _) = self._valid.popitem(last=False)
+            if self._last[its_task] == oldest:
+                del self._last[its_task]
         return token
 
-    def renew(self, task_id: str, token: str) -> str:
-        """The token of a task, or a new one if less than half of its time is left."""
-        _, expiry = self._valid.get(token, ("", 0.0))
-        if expiry - self.clock.now() > self._lifetime / 2:
+    def of_task(self, task_id: str) -> str:
+        """The last token for a task, or a new one if less than half of its time is left."""
+        token = self._last.get(task_id)
+        if token is not None and self._valid[token][1] - self.clock.now() > self._lifetime / 2:
             return token
         return self.issue(task_id)
 
