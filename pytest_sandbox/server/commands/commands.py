@@ -76,7 +76,7 @@ class Commands:
     def __init__(self, owner: str, clock: Clock, lifetime: Lifetime) -> None:
         self.main: CommandExecution | None = None
         self.main_times: tuple[OutputTimes, OutputTimes] | None = None
-        self.stdin = StdinWriter(None, clock)
+        self.stdin: StdinWriter  # from `adopt_main` on
         self.failed_starts: list[FailedStart] = []
         #: Tells when the main process has written something.
         self.on_output = _Teller()

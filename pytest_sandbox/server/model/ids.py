@@ -4,9 +4,9 @@ Newer clients choose by the id of a sandbox which version of the sandbox API the
 exactly 22 letters and digits is the first one, anything else the second.
 """
 
+import os
 import random
 import re
-import secrets
 import string
 from binascii import b2a_base64
 from enum import Enum
@@ -62,13 +62,14 @@ class Ids:
     """
 
     def __init__(self, seed: str | None = None) -> None:
-        self._bits: Callable[[int], int] = (
-            secrets.randbits if seed is None else random.Random(seed).getrandbits
-        )
+        self._random: Callable[[int], bytes] = os.urandom
+        if seed is not None:
+            bits = random.Random(seed).getrandbits
+            self._random = lambda size: bits(8 * size).to_bytes(size, "big")
 
     def new(self, prefix: str) -> str:
         """A new id such as `sb-4f0…`: the prefix, a dash and 22 random letters and digits."""
-        digits = b2a_base64(self._bits(8 * _BYTES).to_bytes(_BYTES, "big"))[:_LENGTH]
+        digits = b2a_base64(self._random(_BYTES))[:_LENGTH]
         return f"{prefix}-{digits.translate(_NO_SIGNS).decode()}"
 
     def sandbox(self, family: Family) -> str:
@@ -80,7 +81,7 @@ class Ids:
         return self.new("ta") if family is Family.FIRST else f"ta-{self._ulid()}V"
 
     def _ulid(self) -> str:
-        number = self._bits(5 * _ULID_RANDOM)
+        number = int.from_bytes(self._random(5 * _ULID_RANDOM // 8), "big")
         letters = (_ULID_ALPHABET[number >> 5 * place & 31] for place in range(_ULID_RANDOM))
         return f"01{''.join(letters)}"
 

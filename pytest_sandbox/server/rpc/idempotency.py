@@ -30,7 +30,7 @@ class Outcomes(Generic[T]):
         self._capacity = capacity
         self._of_rpc: dict[str, _OfRpc[T]] = {}
 
-    async def once(self, rpc: str, key: str, run: Callable[[], Awaitable[T]]) -> T:
+    def once(self, rpc: str, key: str, run: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """The outcome of `run`, which is called at most once for each RPC and key.
 
         A failure is not remembered: the next attempt calls `run` again.
@@ -38,7 +38,7 @@ class Outcomes(Generic[T]):
         of_rpc = self._of_rpc.get(rpc)
         if of_rpc is None:
             of_rpc = self._of_rpc[rpc] = _OfRpc(self._capacity)
-        return await of_rpc.outcome(key, run)
+        return of_rpc.outcome(key, run)
 
 
 def remembering(

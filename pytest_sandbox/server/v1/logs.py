@@ -23,6 +23,7 @@ from ..rpc.errors import invalid
 
 #: Bytes of output in one batch.
 CHUNK = 256 * 1024
+_DECODER = codecs.getincrementaldecoder("utf-8")
 _BEGINNING = ("", "0-0")
 _ENTRY_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
 
@@ -48,7 +49,7 @@ class LogText:
         self._sandbox = sandbox
         self._generation = sandbox.generation
         self._descriptor = descriptor
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = _DECODER("replace")
 
     def batch(self, data: bytes) -> common_pb2.TaskLogsBatch | None:
         """What comes next; nothing is the end. `None` if that is no whole character."""
