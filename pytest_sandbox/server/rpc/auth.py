@@ -68,7 +68,7 @@ class RouterTokens:
         self._last[task_id] = token
         if len(self._valid) > KNOWN_TOKENS:
             oldest, (its_task, _) = self._valid.popitem(last=False)
-            if self._last[its_task] == oldest:
+            if self._last.get(its_task) == oldest:
                 del self._last[its_task]
         return token
 
