@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grpclib import GRPCError, Status
 
@@ -38,6 +38,8 @@ from .sandbox import ServedSandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from pytest_sandbox.engine import EngineInfo
+
     from ..builds.builder import Builder
     from ..rpc.call import ServedCall
     from .apps import AppRecord
@@ -57,6 +59,7 @@ class SandboxCreator:
         self._state = state
         self._builder = builder
         self._reserved: set[tuple[str, str]] = set()
+        self._last: _Specified | None = None
 
     async def specify(
         self,
@@ -74,11 +77,15 @@ class SandboxCreator:
         Raises:
             GRPCError: the definition cannot be served; the message says why.
         """
-        refuse_unimplemented(definition, self._state.info)
+        info, last = self._state.info, self._last
+        asked = definition.SerializeToString(deterministic=True)
+        known = last is not None and last.asked == asked and last.info is info
+        if not known:
+            refuse_unimplemented(definition, info)
+            if definition.entrypoint_args:
+                check_command(definition.entrypoint_args)
         if definition.proxy_id:
             self._state.proxies.get(definition.proxy_id)
-        if definition.entrypoint_args:
-            check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
         if self._state.encrypted_snapshot(definition.image_id) is not None:
@@ -92,9 +99,12 @@ class SandboxCreator:
         if image.is_built:
             self._builder().used(image)
         secrets = {**self._state.secrets.variables(definition.secret_ids), **variables}
-        return image, task_spec(
-            definition, image, secrets, lambda: self._state.volumes, tags, self._state.info
-        )
+        if last is not None and known and last.has(image, secrets, tags):
+            return image, last.spec
+        spec = task_spec(definition, image, secrets, lambda: self._state.volumes, tags, info)
+        if not spec.volumes:  # which may be others the next time
+            self._last = _Specified(asked, info, image, secrets, tags, spec)
+        return image, spec
 
     async def create(
         self,
@@ -323,6 +333,30 @@ class SandboxCreator:
             created_at=self._state.sandboxes.creation_time(),
             family=main.family,
         )
+
+
+class _Specified(NamedTuple):
+    """The last definition that was specified: the next one is likely to be the same.
+
+    Attributes:
+        asked: the definition.
+        info: of the engine.
+        image: of its files.
+        secrets: variables.
+        tags: name to value.
+        spec: what came of these.
+    """
+
+    asked: bytes
+    info: EngineInfo
+    image: ImageRecord
+    secrets: Mapping[str, str]
+    tags: Mapping[str, str]
+    spec: TaskSpec
+
+    def has(self, image: ImageRecord, secrets: Mapping[str, str], tags: Mapping[str, str]) -> bool:
+        """Whether the same comes of the definition with these."""
+        return self.image is image and self.secrets == secrets and self.tags == tags
 
 
 def _check_not_stopped(app: AppRecord) -> None:

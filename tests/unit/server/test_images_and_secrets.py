@@ -222,6 +222,24 @@ async def test_secrets_are_environment_variables_and_a_later_one_wins(server: Ha
 
 
 @pytest.mark.asyncio
+async def test_the_same_definition_again_has_what_secrets_and_tags_are_by_then(
+    server: Harness,
+) -> None:
+    made = await secret(server, {"A": "1"})
+    await server.create("env", secret_ids=[made])
+    await server.create("env", secret_ids=[made], tags={"part": "second"})
+    update = secrets_pb2.SecretUpdateRequest.Update(key="A", value="2")
+    await server.control.SecretUpdate(
+        secrets_pb2.SecretUpdateRequest(secret_id=made, updates=[update])
+    )
+    await server.create("env", secret_ids=[made], tags={"part": "second"})
+    await server.create("env", secret_ids=[made], tags={"part": "second"})
+    specs = [task.spec for task in server.engine.tasks]
+    assert [spec.env["A"] for spec in specs] == ["1", "1", "2", "2"]
+    assert [spec.tags for spec in specs] == [{}, *[{"part": "second"}] * 3]
+
+
+@pytest.mark.asyncio
 async def test_a_secret_is_found_by_name_if_it_has_the_keys(server: Harness) -> None:
     lookup = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
     create = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
