@@ -178,12 +178,11 @@ class Factory:
         if shape is None:
             return await self.build(spec, gpus, beside)
         prepared = await self.pool.claim(shape)
+        # While its agent works: nobody waits for that.
+        asked_for = self._spares.asked_for
+        asyncio.get_running_loop().call_soon(asked_for, shape, prepared is not None)
         task = None if prepared is None else await self._adopt(prepared, spec)
-        claimed = task is not None
-        if task is None:
-            task = await self.build(spec)
-        self._spares.asked_for(shape, claimed=claimed)
-        return task
+        return task or await self.build(spec)
 
     def prepare_first(self) -> None:
         """From now on make ahead what most sandboxes have in common, while the engine is idle."""

@@ -38,8 +38,8 @@ class Spares:
         self._timer: asyncio.TimerHandle | None = None
         self._making: asyncio.Future[LocalTask] | None = None
 
-    def asked_for(self, shape: TaskSpec, *, claimed: bool) -> None:
-        """A sandbox of a shape was asked for, and is there.
+    def asked_for(self, shape: TaskSpec, claimed: bool) -> None:
+        """A sandbox of a shape was asked for.
 
         Args:
             shape: see `shape_of`.
