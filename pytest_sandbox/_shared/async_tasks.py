@@ -26,7 +26,7 @@ _lasting = ContextVar("pytest_sandbox_lasting", default=lambda: None)
 
 def background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Start work whose error matters only if somebody awaits the task."""
-    task = asyncio.create_task(work)
+    task = asyncio.get_running_loop().create_task(work)
     task.add_done_callback(retrieve)
     return task
 

@@ -27,7 +27,7 @@ async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
 
 def start(work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
     """Run `work` in the background, referred to or not; an error in it is a bug, and is logged."""
-    task = asyncio.create_task(work)
+    task = asyncio.get_running_loop().create_task(work)
     _background.add(task)
     task.add_done_callback(_report)
     return task

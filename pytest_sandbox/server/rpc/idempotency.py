@@ -76,10 +76,11 @@ class _OfRpc(Generic[T]):
     async def outcome(self, key: str, run: Callable[[], Awaitable[T]]) -> T:
         if key in self._outcomes:
             return self._outcomes[key]
-        waiting: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
         attempt = self._under_way.get(key)
         if attempt is None:
-            attempt = self._under_way[key] = _Attempt(asyncio.create_task(self._run(key, run)), [])
+            attempt = self._under_way[key] = _Attempt(loop.create_task(self._run(key, run)), [])
         # Not `asyncio.shield`, which hands an outcome on a turn of the event loop later.
         attempt.waiting.append(waiting)
         return await waiting

@@ -286,6 +286,21 @@ def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_t
 
 
 @pytest.mark.asyncio
+async def test_the_token_of_a_task_may_be_forgotten_and_holds_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.server.rpc.auth.KNOWN_TOKENS", 1)
+    clock = VirtualClock()
+    tokens = RouterTokens(clock)
+    token = tokens.of_task("ta-1")
+    await clock.advance(60)
+    assert tokens.of_task("ta-1") == token
+    tokens.issue("ta-2")
+    assert tokens.of_task("ta-1") != token
+    assert tokens.check(f"Bearer {token}") == "ta-1"
+
+
+@pytest.mark.asyncio
 async def test_a_token_is_renewed_when_half_its_time_is_over() -> None:
     clock = VirtualClock()
     tokens = RouterTokens(clock)
@@ -421,6 +436,27 @@ async def test_calls_of_another_rpc_evict_no_outcome() -> None:
     for key in "abc":
         await outcomes.once("ContainerFilesystemExec", key, lambda: run("file"))
     assert await outcomes.once("SandboxCreate", "a", lambda: run("again")) == "first"
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_a_call_is_cancelled_without_it_and_without_others() -> None:
+    outcomes: Outcomes[str] = Outcomes()
+    gate = asyncio.Event()
+
+    async def run() -> str:
+        await gate.wait()
+        return "done"
+
+    first, second = [asyncio.ensure_future(outcomes.once("Rpc", "a", run)) for _ in range(2)]
+    await settle()
+    first.cancel()
+    await settle()
+    assert first.cancelled()
+    assert not second.done()
+    gate.set()
+    assert await second == "done"
+    gate.clear()
+    assert await outcomes.once("Rpc", "a", run) == "done"
 
 
 @pytest.mark.asyncio
