@@ -85,7 +85,7 @@ class FollowServicer:
         await self._followers.tell()
 
     def _disturbed(self) -> bool:
-        return any(map(self._middleware.disturbs, _STOOD_FOR))
+        return self._middleware.disturbs(*_STOOD_FOR)
 
     async def _started(
         self, request: router_pb2.TaskExecStartRequest, call: ServedCall

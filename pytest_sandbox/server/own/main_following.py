@@ -90,7 +90,7 @@ class MainFollowServicer:
 
     def _watched(self) -> bool:
         """Whether a call about a sandbox has to be made by itself."""
-        return self._middleware.recording or any(map(self._middleware.disturbs, _ABOUT_IT))
+        return self._middleware.recording or self._middleware.disturbs(*_ABOUT_IT)
 
     async def _created(
         self, rpc: str, request: Any, made: ServedCall

@@ -125,9 +125,9 @@ class FaultInjector:
 
     # For calls
 
-    def concerns(self, rpc: str) -> bool:
-        """Whether calls of that name may be disturbed."""
-        return rpc in self._of_rpc
+    def concerns(self, *rpcs: str) -> bool:
+        """Whether calls of one of these names may be disturbed."""
+        return not self._of_rpc.keys().isdisjoint(rpcs)
 
     def fire(self, rpc: str, caller: str, request: Message | None) -> Disruption | None:
         """What the faults do to a call; this counts it as seen by each fault that is for it."""

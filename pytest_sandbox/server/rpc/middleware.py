@@ -84,9 +84,9 @@ class Middleware:
         """Whether calls are recorded."""
         return self._recorder.on
 
-    def disturbs(self, rpc: str) -> bool:
-        """Whether a fault may apply to calls of that name."""
-        return self._faults.concerns(rpc)
+    def disturbs(self, *rpcs: str) -> bool:
+        """Whether a fault may apply to calls of one of these names."""
+        return self._faults.concerns(*rpcs)
 
     def begin(self, call: ServedCall) -> CallMiddleware:
         """A call has come in; `call` is what its handler will get."""
