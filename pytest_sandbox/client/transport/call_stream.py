@@ -194,10 +194,7 @@ class CallStream(Stream[Req, Res]):
         self._id = stream_id
 
     def _send_some(self, data: bytes, *, end: bool, last: bool) -> int:
-        """Send what the server takes now, in frames; how many bytes that was.
-
-        If this is the last for a while, it does not wait for more.
-        """
+        """Send what the server takes now; how many bytes. The `last` for a while is not held."""
         frames = self._frames
         if not self._connection.write_ready.is_set():
             return 0
@@ -398,12 +395,13 @@ class CallStream(Stream[Req, Res]):
 
     def _reset(self) -> None:
         frames = self._frames
-        if self._connection.is_closing() or frames.state_machine.state is ConnectionState.CLOSED:
+        under_way = self._id in frames.streams
+        if not (under_way or self._is_reset) or self._connection.is_closing():
             return
-        if self._id in frames.streams:
+        if frames.state_machine.state is ConnectionState.CLOSED:
+            return
+        if under_way:
             frames.reset_stream(self._id)
-        elif not self._is_reset:
-            return
         if self._connection.write_ready.is_set():
             self._connection.flush()
 
@@ -446,5 +444,5 @@ class CallStream(Stream[Req, Res]):
         if self._protocol is not None:
             self._protocol.processor.streams.pop(self._id, None)
         self._connection.stream_close_waiter.set()
-        if not self._connection.is_closing():
+        if self._unread and not self._connection.is_closing():
             self._read(self._unread)
