@@ -92,14 +92,19 @@ def undo_when_done(
     task.add_done_callback(done)
 
 
-async def ended(task: asyncio.Future[Any]) -> None:
+async def ended(task: asyncio.Future[Any], over: asyncio.Future[None] | None = None) -> None:
     """Wait until a task has ended, like `asyncio.wait` for one.
 
     A caller that is cancelled does not cancel the task.
+
+    Args:
+        task: that.
+        over: made for this. The task may set its result in its last step, and so have this return
+            a turn of the event loop earlier.
     """
     if task.done():
         return
-    over = asyncio.get_running_loop().create_future()
+    over = over or asyncio.get_running_loop().create_future()
 
     def end(_: object) -> None:
         if not over.done():

@@ -52,6 +52,7 @@ class Fetching(Generic[T]):
         self._offered: deque[T] = deque()
         self._source: AsyncGenerator[Sequence[T], None] | None = None
         self._fetch: asyncio.Task[None] | None = None
+        self._over: asyncio.Future[None] | None = None  # when the fetch is
 
     def offer(self, items: Sequence[T]) -> None:
         """Have all items there are ready, of which none was asked for."""
@@ -101,7 +102,8 @@ class Fetching(Generic[T]):
             if fetch is not None:  # of a loop that has ended, or of the process this one forked off
                 self._source = None
             fetch = self._fetch = background(self._fetch_batches())
-        await ended(fetch)  # unlike `await fetch`, this does not pass a cancellation on
+        self._over = loop.create_future()
+        await ended(fetch, self._over)  # unlike `await fetch`, this does not cancel it
         if self._closed:
             raise StreamClosedError(self._name)
         if self._fetch is fetch:
@@ -120,9 +122,11 @@ class Fetching(Generic[T]):
                 raise
             if batch is None:
                 self.ended = True
-                return
-            self.ready.extend(batch)
-            if not self._to_end:
+            else:
+                self.ready.extend(batch)
+            if self.ended or not self._to_end:
+                if self._over is not None and not self._over.done():
+                    self._over.set_result(None)
                 return
 
     async def aclose(self) -> None:

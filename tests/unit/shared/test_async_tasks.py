@@ -346,3 +346,23 @@ def test_waiting_for_a_task_that_fails_raises_nothing() -> None:
         assert isinstance(task.exception(), ValueError)
 
     run(main)
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_the_end_of_a_task_that_says_so_is_seen_a_turn_earlier(says: bool) -> None:
+    async def main(clock: VirtualClock) -> None:
+        over = asyncio.get_running_loop().create_future()
+
+        async def end() -> None:
+            await asyncio.sleep(0)
+            if says:
+                over.set_result(None)
+
+        task = asyncio.ensure_future(end())
+        waiting = asyncio.ensure_future(ended(task, over))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (task.done(), waiting.done()) == (True, says)
+        await waiting
+
+    run(main)
