@@ -89,13 +89,13 @@ class _OfRpc(Generic[T]):
         be_lasting()
         try:
             outcome = await run()
-        except asyncio.CancelledError:
+        except BaseException as error:  # also that it was cancelled, or what ends a test
             for waiting in self._under_way.pop(key).waiting:
-                waiting.cancel()
+                if not waiting.done():
+                    waiting.set_exception(error)
+            if isinstance(error, Exception):
+                return
             raise
-        except Exception as error:
-            _fail(self._under_way.pop(key).waiting, error)
-            return
         self._outcomes[key] = outcome
         for evicted in self._succeeded.add(key, 0):
             del self._outcomes[evicted]
@@ -114,9 +114,3 @@ class _Attempt(NamedTuple):
 
     task: "asyncio.Task[None]"
     waiting: "list[asyncio.Future[Any]]"
-
-
-def _fail(waiting: "list[asyncio.Future[Any]]", error: Exception) -> None:
-    for each in waiting:
-        if not each.done():
-            each.set_exception(error)

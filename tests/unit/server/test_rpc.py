@@ -426,6 +426,27 @@ async def test_a_failure_is_not_remembered_and_old_outcomes_are_forgotten() -> N
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("end", [asyncio.CancelledError, pytest.fail.Exception])
+async def test_whatever_ends_a_call_reaches_all_that_wait_for_it(end: type[BaseException]) -> None:
+    outcomes: Outcomes[str] = Outcomes()
+
+    async def run() -> str:
+        await asyncio.sleep(0)
+        raise end
+
+    async def again() -> str:
+        return "again"
+
+    attempts = [asyncio.ensure_future(outcomes.once("Rpc", "a", run)) for _ in range(2)]
+    await settle()
+    assert [each.done() for each in attempts] == [True, True]
+    for each in attempts:
+        with pytest.raises(end):
+            await each
+    assert await outcomes.once("Rpc", "a", again) == "again"
+
+
+@pytest.mark.asyncio
 async def test_calls_of_another_rpc_evict_no_outcome() -> None:
     outcomes: Outcomes[str] = Outcomes(capacity=2)
 
