@@ -18,6 +18,8 @@ from pytest_sandbox.local.kernel.syscalls import check, libc, number
 from .conftest import engine_in, only_child
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_sandbox.local import LocalEngine
 
 
@@ -73,17 +75,60 @@ def refuse(call: str, error: int) -> None:
     seccomp.install(b"".join(program))
 
 
+def in_a_child(work: "Callable[[], bool]") -> bool:
+    """What a process says that is forked for it; nothing if it fails."""
+    child = os.fork()
+    if child == 0:
+        said = False
+        try:
+            said = work()
+        finally:
+            os._exit(0 if said else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
 @pytest.mark.parametrize("refusal", [errno.EPERM, errno.ENOSYS])
 def test_where_the_call_is_refused_there_are_sandboxes_all_the_same(refusal: int) -> None:
     """As by the seccomp filter of a container that we are in."""
-    child = os.fork()
-    if child == 0:
-        try:
-            calls = PreparedCalls()
-            take_short_turns(calls)
-            refuse("sched_setattr", refusal)
-            calls.make()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def make() -> bool:
+        calls = PreparedCalls()
+        take_short_turns(calls)
+        refuse("sched_setattr", refusal)
+        calls.make()
+        return True
+
+    assert in_a_child(make)
+
+
+def scheduled(policy: int, nice: int, priority: int) -> bool:
+    """Be scheduled like that, as whoever started pytest may have asked for."""
+    os.sched_setscheduler(0, policy, os.sched_param(priority))
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("policy", "nice", "priority"),
+    [
+        (os.SCHED_OTHER, 0, 0),
+        (os.SCHED_OTHER, 5, 0),
+        (os.SCHED_OTHER, -5, 0),
+        (os.SCHED_BATCH, 0, 0),
+        (os.SCHED_IDLE, 0, 0),
+        (os.SCHED_FIFO, 0, 1),
+    ],
+)
+def test_what_it_starts_is_scheduled_as_without(policy: int, nice: int, priority: int) -> None:
+    if not in_a_child(lambda: scheduled(policy, nice, priority)):
+        pytest.skip("we may not be scheduled like that here")
+
+    def compare() -> bool:
+        scheduled(policy, nice, priority)
+        usual = scheduling(0)
+        calls = PreparedCalls()
+        take_short_turns(calls)
+        calls.make()
+        return in_a_child(lambda: scheduling(0) == usual)
+
+    assert in_a_child(compare)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _TURN = 200_000
 #: What it starts has turns as usual: sched(7), "Resetting scheduling policy for child processes".
 _RESET_ON_FORK = 1
+#: The policies that know such turns.
+_WITH_TURNS = (os.SCHED_OTHER, os.SCHED_BATCH)
 #: Of a container that does not allow the call, or of another kernel: then it is a little slower.
 _REFUSALS = (errno.EPERM, errno.ENOSYS, errno.EINVAL)
 
@@ -44,12 +46,20 @@ class _Attributes(ctypes.Structure):
 
 
 def take_short_turns(calls: PreparedCalls) -> None:
-    """Have `calls` do so for a process that is forked from this one."""
-    # Its nice value as it is: a preferred one is not for what is forked from this process.
-    nice = max(0, os.getpriority(os.PRIO_PROCESS, 0))
+    """Have `calls` do so for a process that is forked from this one.
+
+    Unless it has a policy for real time or for idle times, or a preferred nice value: what it
+    starts is to have that too.
+    """
+    scheduler, nice = os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
+    policy = scheduler & ~os.SCHED_RESET_ON_FORK
+    if scheduler != policy:
+        nice = max(0, nice)  # a preferred one is not for what is forked from this process
+    if policy not in _WITH_TURNS or nice < 0:
+        return
     attributes = _Attributes(
         size=ctypes.sizeof(_Attributes),
-        policy=os.SCHED_OTHER,
+        policy=policy,
         flags=_RESET_ON_FORK,
         nice=nice,
         runtime=_TURN,
