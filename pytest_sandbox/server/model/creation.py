@@ -160,10 +160,19 @@ class SandboxCreator:
         if isinstance(self._state.engine, SupportsPrepare):
             await self._state.engine.prepare(spec)
 
-    def prepare_another(self, spec: TaskSpec, call: ServedCall) -> None:
-        """The same, if the call that has created one says so; its client gets the answer first."""
-        if call.header(ANOTHER):
-            call.on_answered = lambda: background(self.prepare(spec))
+    def prepare_another(self, sandbox: ServedSandbox, call: ServedCall) -> None:
+        """The same, of one like a new sandbox, if the call that has created it says so.
+
+        Its client gets the answer first. Who may not make the call `SandboxPrepare` gives no hint.
+        """
+        if call.header(ANOTHER) and call.listener.inspector:
+            # Its id only: a call without an answer is remembered for longer than its sandbox.
+            sandbox_id = sandbox.id
+            call.on_answered = lambda: background(self._prepare_like(sandbox_id))
+
+    async def _prepare_like(self, sandbox_id: str) -> None:
+        spec = self._state.sandboxes.get(sandbox_id).spec
+        await self.prepare(replace(spec, groups=frozenset()))
 
     async def create_sidecar(
         self,

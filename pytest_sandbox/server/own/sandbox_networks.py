@@ -37,7 +37,7 @@ class SandboxNetworkServicer:
         sandbox = await self._creator.create(
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )
-        self._creator.prepare_another(spec, call)
+        self._creator.prepare_another(sandbox, call)
         call.initial_metadata = router_metadata(self._state, sandbox)
         return sandboxes_pb2.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=sandboxes_pb2.SandboxHandleMetadata(app_id=app.id)

@@ -46,7 +46,7 @@ class SandboxServicer:
         sandbox = await self._creator.create(
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )
-        self._creator.prepare_another(spec, call)
+        self._creator.prepare_another(sandbox, call)
         call.initial_metadata = router_metadata(self._state, sandbox)
         return pb.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)

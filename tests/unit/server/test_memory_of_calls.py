@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from grpclib import Status
+from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import Stream
 
+from pytest_sandbox import Faults
+from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox.engine import EndCause, StoreFull, TaskEnd, TaskLost, TaskSpec
-from pytest_sandbox.fakes import FakeEngine
+from pytest_sandbox.fakes import FakeEngine, settle
 from pytest_sandbox.server.rpc.call import ServedCall
 
 from .engines import GatedEngine, GatedTask
@@ -97,6 +100,31 @@ async def test_no_call_that_has_ended_holds_its_stream(
     assert not {name for name in coroutines if name.startswith(("ServedSandbox", "Dispatch"))}
     assert "CommandExecution._watch" not in coroutines
     assert "Lifetime._wait" not in coroutines
+
+
+async def test_a_call_that_was_not_answered_does_not_hold_what_it_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"{MODEL}.sandboxes.FINISHED_SANDBOXES", 1)
+    async with serve(FakeEngine(), UNIX) as server:
+        Faults(server.app.faults).on("SandboxCreate").drop_response()
+        hint = {"x-idempotency-key": "one", "x-sandbox-another": "1"}
+        with pytest.raises(StreamTerminatedError):
+            await server.create(workdir="/lost", metadata=hint)
+        assert len(specifications("/lost")) > 0
+        (lost,) = [each.id for each in server.app.state.sandboxes.running()]
+        request = sandboxes_pb2.SandboxTerminateRequest(sandbox_id=lost)
+        await server.control.SandboxTerminate(request)
+        await server.terminate(await server.create())
+        assert server.app.state.sandboxes.has_forgotten(lost)
+        await settle()
+        assert specifications("/lost") == []
+
+
+def specifications(workdir: str) -> list[TaskSpec]:
+    gc.collect()
+    alive = [each for each in gc.get_objects() if type(each) is TaskSpec]
+    return [each for each in alive if each.workdir == workdir]
 
 
 class Losing(GatedEngine):

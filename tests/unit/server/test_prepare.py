@@ -16,6 +16,7 @@ from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox.engine import EngineUnavailable, TaskSpec
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 
 from .engines import GatedEngine
 from .harness import Harness, refused, serve
@@ -100,6 +101,14 @@ async def test_an_answer_waits_for_no_hint_and_a_hint_for_the_answer() -> None:
         await settle()
         assert (len(engine.prepared), len(engine.tasks)) == (1, 1)
         engine.ready.set()
+
+
+@pytest.mark.asyncio
+async def test_who_may_give_no_hints_gives_none_by_a_creation_either() -> None:
+    async with serve(listener=ListenerConfig("tcp")) as server:
+        await server.create(metadata=ANOTHER)
+        await settle()
+        assert server.engine.prepared == []
 
 
 @pytest.mark.asyncio
