@@ -19,9 +19,11 @@ from pytest_sandbox.engine import (
     Network,
     ProcessSpec,
     Requests,
+    Snapshot,
     StoreFull,
     Task,
     TaskSpec,
+    UnknownImage,
     VolumeMount,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions
@@ -111,6 +113,30 @@ async def test_the_second_has_to_come_soon(
     made.asked_for(A, claimed=True)  # the pool had one, so more are likely
     await a_moment()
     assert pool.shapes == [A]
+
+
+async def test_none_is_made_once_the_engine_is_closed(kept: tuple[Kept, Activity, Spares]) -> None:
+    pool, _, spares = kept
+    spares.close()
+    spares.asked_for(A, claimed=True)
+    await a_moment()
+    assert pool.shapes == []
+
+
+async def test_what_could_not_be_made_was_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(Spares, "asked_for", lambda _, shape, claimed: asked.append(claimed))
+    engine = await started()
+    for _ in range(2):
+        with pytest.raises(UnknownImage):
+            await engine.create(TaskSpec(image=Snapshot("none")))
+    assert asked == []
+    await engine.create(TaskSpec())
+    assert asked == [False]
+    await engine.prepare(TaskSpec())
+    await engine.create(TaskSpec())
+    await engine.close()
+    assert asked == [False, True]
 
 
 async def test_none_is_made_while_something_is_under_way(

@@ -178,11 +178,16 @@ class Factory:
         if shape is None:
             return await self.build(spec, gpus, beside)
         prepared = await self.pool.claim(shape)
-        # While its agent works: nobody waits for that.
-        asked_for = self._spares.asked_for
-        asyncio.get_running_loop().call_soon(asked_for, shape, prepared is not None)
-        task = None if prepared is None else await self._adopt(prepared, spec)
-        return task or await self.build(spec)
+        if prepared is not None:
+            # While its agent works: nobody waits for that.
+            asyncio.get_running_loop().call_soon(self._spares.asked_for, shape, True)
+            task = await self._adopt(prepared, spec)
+            if task is not None:
+                return task
+        task = await self.build(spec)
+        if prepared is None:
+            self._spares.asked_for(shape, claimed=False)
+        return task
 
     def prepare_first(self) -> None:
         """From now on make ahead what most sandboxes have in common, while the engine is idle."""

@@ -37,14 +37,17 @@ class Spares:
         self._wanted: list[TaskSpec] = []  # the newest last
         self._timer: asyncio.TimerHandle | None = None
         self._making: asyncio.Future[LocalTask] | None = None
+        self._closed = False
 
     def asked_for(self, shape: TaskSpec, claimed: bool) -> None:
-        """A sandbox of a shape was asked for.
+        """A sandbox of a shape was asked for, and could be made.
 
         Args:
             shape: see `shape_of`.
             claimed: whether the pool had it.
         """
+        if self._closed:
+            return
         now = asyncio.get_running_loop().time()
         before = next((each for each in self._asked if each[0] == shape), None)
         if before is not None:
@@ -61,6 +64,7 @@ class Spares:
 
     def close(self) -> None:
         """Make no more."""
+        self._closed = True
         self._wanted.clear()
         if self._timer is not None:
             self._timer.cancel()
