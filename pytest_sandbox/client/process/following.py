@@ -58,8 +58,7 @@ class _Received(ReceivedStream):
     def _unread(self) -> bytes:
         return bytes(self.data)
 
-    def leave(self) -> None:
-        super().leave()
+    def _clear(self) -> None:
         self.data.clear()
 
 

@@ -53,8 +53,7 @@ class _MainOutputReceived(ReceivedStream):
     def _unread(self) -> bytes:
         return "".join(item.data for each in self.came for item in each.batch.items).encode()
 
-    def leave(self) -> None:
-        super().leave()
+    def _clear(self) -> None:
         self.came.clear()
 
 

@@ -45,6 +45,10 @@ class ReceivedStream(ABC):
     def _unread(self) -> bytes:
         """What came and was not read."""
 
+    @abstractmethod
+    def _clear(self) -> None:
+        """Drop that."""
+
     def offer_to(
         self, reading: Reading[bytes], cut: Callable[[bytes], list[bytes]], *, whole: bool
     ) -> None:
@@ -63,8 +67,9 @@ class ReceivedStream(ABC):
         """Have it read without the portal's loop: all of it came before it was asked for."""
         reading = self._reading() if self._reading is not None else None
         if reading is not None and not (self._offered or self.asked or self.elsewhere):
-            self._offered = True
-            reading.offer(self._cut(self._unread()))
+            self._offered = reading.offer(self._cut(self._unread()))
+            if self._offered:
+                self._clear()
 
     @property
     def is_untold(self) -> bool:
@@ -101,5 +106,6 @@ class ReceivedStream(ABC):
     def leave(self) -> None:
         """Drop what was not read: it is read elsewhere."""
         self.elsewhere = True
+        self._clear()
         if self._offered and (reading := self._reading and self._reading()) is not None:
             reading.withdraw()

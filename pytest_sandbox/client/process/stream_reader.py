@@ -68,9 +68,10 @@ class StreamReader(Unpicklable, Generic[T]):
         self._items: Reading[bytes] = Reading(
             lambda: split(output.chunks(), state), f"{self._name} of {owner}"
         )
-        output.offer_to(
-            self._items, lambda data: split_all(data, splitter(text=text, by_line=by_line))
-        )
+        if stream_type is StreamType.PIPE:  # else nobody reads it here
+            output.offer_to(
+                self._items, lambda data: split_all(data, splitter(text=text, by_line=by_line))
+            )
 
     def __repr__(self) -> str:
         return f"<{self._name} of {self._owner}; read() gives its text>"

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait, ended
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
-
-#: Behind the last item that is offered.
-_END: Any = object()
 
 
 class Fetching(Generic[T]):
@@ -49,16 +47,22 @@ class Fetching(Generic[T]):
         self._opened = opened
         self._name = name
         self._closed = self._to_end = self._offers = False
-        self._offered: deque[T] = deque()
+        self._offered: deque[Sequence[T]] = deque()
         self._source: AsyncGenerator[Sequence[T], None] | None = None
         self._fetch: asyncio.Task[None] | None = None
         self._over: asyncio.Future[None] | None = None  # when the fetch is
 
-    def offer(self, items: Sequence[T]) -> None:
-        """Have all items there are ready, of which none was asked for."""
-        if not self.ended:
-            self._offers = True
-            self._offered.extend((*items, _END))
+    def offer(self, items: Sequence[T]) -> bool:
+        """Have all items there are ready.
+
+        Returns:
+            Whether they are: not so if they were asked for, perhaps by a fetch that has not begun.
+        """
+        if self.ended or self._fetch is not None or self._source is not None:
+            return False
+        self._offers = True
+        self._offered.append(items)
+        return True
 
     def withdraw(self) -> None:
         """Have nothing ready, unless a caller has taken what was offered."""
@@ -75,7 +79,7 @@ class Fetching(Generic[T]):
         """Take what is offered, whichever thread is the first to do so."""
         try:
             # One step for Python: neither an interrupt nor another thread comes in between.
-            into.extend(iter(self._offered.popleft, _END))
+            into.extend(chain.from_iterable(map(deque.popleft, (self._offered,))))
         except IndexError:
             return False
         return True

@@ -124,9 +124,13 @@ class Reading(Generic[T]):
         finally:
             turn.over = True
 
-    def offer(self, items: Sequence[T]) -> None:
-        """Have all items there are ready, of which none was asked for; on the portal's loop."""
-        self._fetching.offer(items)
+    def offer(self, items: Sequence[T]) -> bool:
+        """Have all items there are ready, unless some were asked for; on the portal's loop.
+
+        Returns:
+            Whether they are.
+        """
+        return self._fetching.offer(items)
 
     def withdraw(self) -> None:
         """Take that back, unless one was taken; on the portal's loop."""

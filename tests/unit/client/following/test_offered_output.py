@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_sandbox.client import Sandbox, exceptions
+from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox.client import Sandbox, StreamType, exceptions
+from pytest_sandbox.client.process.output import STDOUT
 from pytest_sandbox.client.transport.fetching import Fetching
 from pytest_sandbox.client.transport.portal import Portal
 
@@ -159,6 +161,28 @@ def test_a_child_reads_all_of_it(came: Any) -> None:
     assert (child.exitcode, stream.read()) == (0, "".join(LINES))
 
 
+def test_it_is_held_once(ahead: FakeSandboxes) -> None:
+    process = Sandbox.create().exec(*COMMAND)
+    settled()
+    received = process._execution.following._streams[STDOUT]  # type: ignore[attr-defined]
+    assert (received.data, process.stdout.read()) == (b"", "".join(LINES))
+
+
+def test_what_is_printed_is_offered_to_nobody(
+    ahead: FakeSandboxes, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it has come when the printing begins."""
+
+    async def later(work: Any) -> Any:
+        await asyncio.get_running_loop().settled()  # type: ignore[attr-defined]
+        return await work
+
+    where = "pytest_sandbox.client.process.container_process.background"
+    monkeypatch.setattr(where, lambda work: background(later(work)))
+    process = Sandbox.create().exec(*COMMAND, stdout=StreamType.STDOUT)
+    assert (process.wait(), capfd.readouterr().out) == (0, "".join(LINES))
+
+
 def test_one_reads_at_a_time(came: Any) -> None:
     stream = came()
 
@@ -185,6 +209,22 @@ def test_what_is_withdrawn_is_fetched() -> None:
     assert (one.is_whole(), list(one.ready)) == (False, [])
     asyncio.run(one.fill())
     assert (list(one.ready), one.ended) == ([1, 2, 3], False)
+
+
+def test_what_was_asked_for_is_not_offered_too() -> None:
+    """It can come in the turn of the loop in which it is asked for, before the fetch begins."""
+
+    async def read() -> list[int]:
+        one = fetching()
+        filling = asyncio.create_task(one.fill())
+        await asyncio.sleep(0)
+        assert not one.offer([1, 2, 3])
+        await filling
+        await one.fill(to_end=True)
+        assert one.is_whole()
+        return list(one.ready)
+
+    assert asyncio.run(read()) == [1, 2, 3]
 
 
 def test_what_was_taken_cannot_be_withdrawn() -> None:
