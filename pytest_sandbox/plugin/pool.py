@@ -36,6 +36,10 @@ WANTED: pytest.StashKey[list[Callable[[pytest.Item], Iterator[dict[str, Any]]]]]
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 #: While a test is set up: the hints that were given by the calls that created its sandboxes.
 _GIVEN = pytest.StashKey["list[dict[str, Any]]"]()
+#: How many hints were given about the sandboxes of a test.
+_AHEAD = pytest.StashKey[int]()
+#: How many sandboxes the local engine makes ahead at least, on a small machine.
+_LEAST_ROOM = 2
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -71,6 +75,8 @@ def tells_of_next(item: pytest.Item, client: Client, spec: Mapping[str, Any]) ->
     coming = _next(item)
     if coming is None or _GIVEN not in item.stash:
         return False
+    if item.stash.get(_AHEAD, 0) > _LEAST_ROOM:
+        return False  # what is made ahead for the next test would drive out what this one takes
     given = item.stash[_GIVEN]
     with contextlib.suppress(Exception, pytest.fail.Exception):
         if session_of(coming).connected is client:
@@ -93,11 +99,12 @@ def _prepare(item: pytest.Item, given: list[dict[str, Any]]) -> None:
         return
     from .create import creation
 
-    for spec in _wanted(item):
-        if spec not in given:
-            hint = creation(session.connected, (), spec)
-            if hint.snapshot is None:
-                session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
+    left = [spec for spec in _wanted(item) if spec not in given]
+    item.stash[_AHEAD] = len(given) + len(left)
+    for spec in left:
+        hint = creation(session.connected, (), spec)
+        if hint.snapshot is None:
+            session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
 
 
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:

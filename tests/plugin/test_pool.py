@@ -196,6 +196,32 @@ def test_all_sandboxes_of_a_test_are_told_each_once(pytester: pytest.Pytester, s
     assert spy.alone == []
 
 
+def test_hints_drive_out_nothing_that_this_test_still_takes(
+    pytester: pytest.Pytester, wire: list[tuple[str, bool]]
+) -> None:
+    run(
+        pytester,
+        """
+        @sandbox_template()
+        def first(sandbox): ...
+
+        @sandbox_template()
+        def second(sandbox): ...
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_all(sandbox, first, second, number): ...
+        """,
+    ).assert_outcomes(passed=3)
+
+    # Nothing was made ahead for the first test. For the second one three were, which is more than
+    # each machine has room for.
+    templates, others = [False] * 2, [False] * 6
+    told = [tells for rpc, tells in wire if rpc == "SandboxCreate"]
+    assert sorted(told[:5]) == [*templates, True, True, True]
+    assert told[5:] == others
+    assert [rpc for rpc, _ in wire].count("SandboxPrepare") == 3
+
+
 def test_tests_that_are_not_alike_have_hints_of_their_own(
     pytester: pytest.Pytester, wire: list[tuple[str, bool]]
 ) -> None:
