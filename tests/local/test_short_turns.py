@@ -15,7 +15,7 @@ from pytest_sandbox.local.kernel import bpf, prctl, seccomp
 from pytest_sandbox.local.kernel.calls import PreparedCalls
 from pytest_sandbox.local.kernel.syscalls import check, libc, number
 
-from .conftest import engine_in, only_child
+from .conftest import engine_in, needs_root, only_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,16 +113,13 @@ def scheduled(policy: int, nice: int, priority: int) -> bool:
     [
         (os.SCHED_OTHER, 0, 0),
         (os.SCHED_OTHER, 5, 0),
-        (os.SCHED_OTHER, -5, 0),
+        pytest.param(os.SCHED_OTHER, -5, 0, marks=needs_root),
         (os.SCHED_BATCH, 0, 0),
         (os.SCHED_IDLE, 0, 0),
-        (os.SCHED_FIFO, 0, 1),
+        pytest.param(os.SCHED_FIFO, 0, 1, marks=needs_root),
     ],
 )
 def test_what_it_starts_is_scheduled_as_without(policy: int, nice: int, priority: int) -> None:
-    if not in_a_child(lambda: scheduled(policy, nice, priority)):
-        pytest.skip("we may not be scheduled like that here")
-
     def compare() -> bool:
         scheduled(policy, nice, priority)
         usual = scheduling(0)
