@@ -38,8 +38,7 @@ class ReceivedStream(ABC):
         self.descriptor = descriptor
         self.offset = self.until = 0
         self.ended = self.asked = self.elsewhere = False
-        self._reading: Callable[[], Reading[bytes] | None] | None = None
-        self._offered = False
+        self._reading: Callable[[], Reading[bytes] | None] = _nobody
 
     @abstractmethod
     def _unread(self) -> bytes:
@@ -65,11 +64,11 @@ class ReceivedStream(ABC):
 
     def offer(self) -> None:
         """Have it read without the portal's loop: all of it came before it was asked for."""
-        reading = self._reading() if self._reading is not None else None
-        if reading is not None and not (self._offered or self.asked or self.elsewhere):
-            self._offered = reading.offer(self._cut(self._unread()))
-            if self._offered:
-                self._clear()
+        reading = self._reading()
+        if reading is None or self.asked or self.elsewhere:
+            return
+        if reading.offer(self._cut(self._unread())):
+            self._clear()
 
     @property
     def is_untold(self) -> bool:
@@ -107,5 +106,10 @@ class ReceivedStream(ABC):
         """Drop what was not read: it is read elsewhere."""
         self.elsewhere = True
         self._clear()
-        if self._offered and (reading := self._reading and self._reading()) is not None:
+        reading = self._reading()
+        if reading is not None:
             reading.withdraw()
+
+
+def _nobody() -> None:
+    return None

@@ -56,9 +56,10 @@ class Fetching(Generic[T]):
         """Have all items there are ready.
 
         Returns:
-            Whether they are: not so if they were asked for, perhaps by a fetch that has not begun.
+            Whether they are: not so if they were offered before, or asked for, perhaps by a fetch
+            that has not begun.
         """
-        if self.ended or self._fetch is not None or self._source is not None:
+        if self.ended or self._offers or self._fetch is not None or self._source is not None:
             return False
         self._offers = True
         self._offered.append(items)

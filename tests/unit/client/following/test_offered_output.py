@@ -204,7 +204,7 @@ def fetching() -> Fetching[int]:
 
 def test_what_is_withdrawn_is_fetched() -> None:
     one = fetching()
-    one.offer([1, 2, 3])
+    assert (one.offer([1, 2, 3]), one.offer([])) == (True, False)
     one.withdraw()
     assert (one.is_whole(), list(one.ready)) == (False, [])
     asyncio.run(one.fill())
