@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from pytest_sandbox.engine import (
     Task,
     TaskSpec,
 )
+from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.links import gateway_link
 from pytest_sandbox.local.gateway.outlet import MOST
 
 from .internet import PUBLIC, Internet, networked, outside, unprotected, without
@@ -165,6 +168,31 @@ async def test_an_alias_is_not_asked_for_elsewhere_after_the_end(
 ) -> None:
     """A program that still wants its database is not led to a stranger's."""
     assert await after_its_end(networked, outside, run_inside) == []
+
+
+async def test_an_alias_that_ended_before_the_gateway_began_is_not_either(
+    outside: Internet, run_inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, launch = threading.Event(), vars(gateway_link)["launch"]
+
+    def launch_late(*arguments: Any) -> Any:
+        assert ended.wait(60)
+        return launch(*arguments)
+
+    monkeypatch.setattr(gateway_link, "launch", launch_late)
+    engine = LocalEngine()
+    await engine.start()
+    try:
+        db, other = await member(engine, "end", "db"), await member(engine, "end", "other")
+        client = await member(engine, "end", out=OPEN_NETWORK)
+        await end(db)
+        ended.set()
+        connect = CONNECT, str(outside.serve(greet))
+        assert await run_inside(client, *connect, "db", FIRST) == []
+        await end(other)
+        await end(client)
+    finally:
+        await engine.close()
 
 
 @without(

@@ -53,8 +53,13 @@ class Members(Generic[T]):
     def add(self, member: T, aliases: Iterable[str]) -> None:
         """Let a member be reached by aliases; it comes before those that have them already."""
         self._count += 1
+        self.remember(aliases)
         for alias in aliases:
             self._members.setdefault(alias, []).append(member)
+
+    def remember(self, aliases: Iterable[str]) -> None:
+        """Have aliases resolve; the first ones have the first addresses."""
+        for alias in aliases:
             if alias not in self._addresses:
                 number = _SPARED + len(self._addresses) % (_RANGE.num_addresses - 2 * _SPARED)
                 self._addresses[alias] = _RANGE[number]

@@ -94,6 +94,8 @@ class Gateway:
             )
             self._names[message.name] = self._outlets[outlet.fileno()] = outlet
             self._epoll.register(outlet, select.EPOLLIN)
+        elif isinstance(message, messages.AliasesRequest):
+            self._links.remember(message)
         elif isinstance(message, messages.JoinRequest):
             members = self._links.join(message)
             self._names[message.name].join(members, message.aliases)

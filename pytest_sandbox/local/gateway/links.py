@@ -12,7 +12,7 @@ from .peer_ports import PeerPorts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.gateway import JoinRequest
+    from ..protocol.gateway import AliasesRequest, JoinRequest
 
 
 class Links:
@@ -41,11 +41,18 @@ class Links:
 
     def join(self, request: JoinRequest) -> Members[PeerPorts]:
         """Make a sandbox a member; returns the network."""
-        members = self._networks.setdefault(request.network, Members())
+        members = self._network(request.network)
         if request.name in self._ports:
             members.add(self._ports[request.name], request.aliases)
             self._joined[request.name] = request
         return members
+
+    def remember(self, request: AliasesRequest) -> None:
+        """Know aliases that a network has had before there was this gateway."""
+        self._network(request.network).remember(request.aliases)
+
+    def _network(self, name: str) -> Members[PeerPorts]:
+        return self._networks.setdefault(name, Members())
 
     def leave(self, name: str) -> None:
         """A sandbox has ended: end what leads to it."""

@@ -64,6 +64,18 @@ class JoinRequest(Message):
     aliases: list[str]
 
 
+class AliasesRequest(Message):
+    """Know aliases that a network has had; comes before its members, and is not answered.
+
+    Attributes:
+        network: as in `JoinRequest`.
+        aliases: in their order, after those that came before.
+    """
+
+    network: str
+    aliases: list[str]
+
+
 class ChangeRequest(Message):
     """Allow other connections of a sandbox, and end those that no longer are.
 
@@ -139,7 +151,8 @@ class ClearFaultsRequest(Message):
 
 
 ENGINE_TO_GATEWAY = family(
-    *(AdmitRequest, GroupsRequest, JoinRequest, ChangeRequest, LogRequest, EvictRequest),
+    *(AdmitRequest, GroupsRequest, AliasesRequest, JoinRequest, ChangeRequest),
+    *(LogRequest, EvictRequest),
     *(FaultRequest, FaultCountsRequest, ClearFaultsRequest),
 )
 

@@ -21,6 +21,7 @@ from ...protocol.common import Succeeded
 from ...protocol.gateway import (
     GATEWAY_TO_ENGINE,
     AdmitRequest,
+    AliasesRequest,
     ChangeRequest,
     ClearFaultsRequest,
     EvictRequest,
@@ -49,6 +50,8 @@ _STANDARD_ERROR = 2
 _ANSWER_TIMEOUT = 5.0
 #: Seconds for a gateway to end whose socket is closed.
 _EXIT_TIMEOUT = 5.0
+#: Aliases in one message, which is to fit into a socket.
+_ALIASES_AT_ONCE = 500
 
 
 @dataclass
@@ -77,6 +80,9 @@ class GatewayLink:
     def __init__(self) -> None:
         self._names = itertools.count(1)
         self._admitted: dict[str, _Admitted] = {}
+        #: The aliases that each network of sandboxes has had while it had members. A gateway that
+        #: starts after a sandbox has ended would ask elsewhere for its name.
+        self._aliases: dict[str, dict[str, None]] = {}
         self._faults: dict[str, ConnectionFault] = {}
         self._channel: Channel | None = None
         self._answers = PendingAnswers()
@@ -122,6 +128,8 @@ class GatewayLink:
         """Let a sandbox that was admitted, if it was, and others of a network see each other."""
         if name in self._admitted:
             self._admitted[name].membership = membership
+            known = self._aliases.setdefault(membership.network, {})
+            known.update(dict.fromkeys(membership.aliases))
             if self._channel is not None and not self._channel.closed:
                 self._tell_of(name, membership)
 
@@ -159,8 +167,16 @@ class GatewayLink:
         """End the connections of a sandbox, if it has a way out; what it connected to."""
         if name not in self._admitted:
             return asyncio.ensure_future(self._asked(None))
-        foreign.close(self._admitted.pop(name).listeners)
+        evicted = self._admitted.pop(name)
+        foreign.close(evicted.listeners)
+        if evicted.membership is not None:
+            self._forget_unless_used(evicted.membership.network)
         return asyncio.ensure_future(self._asked(self._ask(EvictRequest(name=name))))
+
+    def _forget_unless_used(self, network: str) -> None:
+        memberships = (each.membership for each in self._admitted.values())
+        if not any(each is not None and each.network == network for each in memberships):
+            del self._aliases[network]
 
     async def change(self, name: str, network: Network) -> None:
         """Allow other connections of a sandbox; those that no longer are have ended then.
@@ -229,6 +245,11 @@ class GatewayLink:
         for fault in self._faults.values():
             number, _ = self._answers.add(Succeeded)
             self._channel.send(_fault_request(fault), number=number)
+        for sandboxes, known in self._aliases.items():
+            aliases = list(known)
+            for first in range(0, len(aliases), _ALIASES_AT_ONCE):
+                some = aliases[first : first + _ALIASES_AT_ONCE]
+                self._channel.send(AliasesRequest(network=sandboxes, aliases=some))
         try:
             for name in self._admitted:
                 self._tell(name)
