@@ -30,7 +30,7 @@ class Leftovers:
         mounts: how many each process sees. Of those of the machine, where other programs mount and
             unmount at any time, only such as are named after us.
         folder: names in the run directory.
-        cgroups: paths of groups that hold or held its processes.
+        cgroups: paths of groups that hold its processes; empty ones are kept for other sandboxes.
     """
 
     processes: tuple[str, ...]
@@ -76,13 +76,13 @@ class Machine:
 
     def leftovers(self) -> Leftovers:
         family = self.family()
-        ours = {f"/{part}" for pid in family for part in groups_of(pid) if "pytest-sandbox" in part}
+        groups = {part for pid in family for part in groups_of(pid) if "pytest-sandbox" in part}
         return Leftovers(
             processes=tuple(sorted(text(f"/proc/{pid}/cmdline").strip() for pid in family)),
             descriptors=tuple(sorted(self.descriptors())),
             mounts=tuple(sorted(map(mounts_of, family))),
             folder=tuple(sorted(os.listdir(self.run.directory))),
-            cgroups=tuple(sorted(ours | set(cgroups(self.server.pid)))),
+            cgroups=tuple(sorted(groups)),
         )
 
     def descriptors(self) -> Iterator[str]:
@@ -153,15 +153,6 @@ def is_for_others(pid: int) -> bool:
 
 def groups_of(pid: int) -> list[str]:
     return [line.rpartition(":")[2].strip("/") for line in text(f"/proc/{pid}/cgroup").splitlines()]
-
-
-def cgroups(pid: int) -> list[str]:
-    """Groups of the machine that are named after an engine process."""
-    return [
-        folder
-        for folder, _, _ in os.walk("/sys/fs/cgroup")
-        if "pytest-sandbox" in folder and str(pid) in folder
-    ]
 
 
 @pytest.fixture(scope="session")
