@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pytest_sandbox._shared.async_tasks import be_lasting
+from pytest_sandbox._shared.async_tasks import background, be_lasting
 
 from ..model.retention import Retention
 from .call import IDEMPOTENCY_KEY, ServedCall
@@ -76,11 +76,10 @@ class _OfRpc(Generic[T]):
     async def outcome(self, key: str, run: Callable[[], Awaitable[T]]) -> T:
         if key in self._outcomes:
             return self._outcomes[key]
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[T] = loop.create_future()
+        waiting: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         attempt = self._under_way.get(key)
         if attempt is None:
-            attempt = self._under_way[key] = _Attempt(loop.create_task(self._run(key, run)), [])
+            attempt = self._under_way[key] = _Attempt(background(self._run(key, run)), [])
         # Not `asyncio.shield`, which hands an outcome on a turn of the event loop later.
         attempt.waiting.append(waiting)
         return await waiting
